@@ -1,0 +1,56 @@
+PYTHON ?= python3
+VENV ?= .venv
+# Further requirements for the environment: make setup WITH="mysqlclient Django==5.2.*"
+WITH ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format docs bench clean FORCE
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the development environment in .venv
+
+$(STAMP): pyproject.toml $(if $(WITH),FORCE)
+ifdef UV
+	uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	uv pip install --quiet --python $(BIN)/python --group dev --editable . $(WITH:%="%")
+else
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group dev --editable . $(WITH:%="%")
+endif
+	@touch $@
+
+demo: setup ## Run the shop's drill on a SQLite file, then say how to look at it
+	$(BIN)/python testproject/manage.py demo
+
+test: setup ## Run the tests on SQLite, PostgreSQL and, where there is one, MariaDB
+	$(BIN)/python -m tests.run
+
+test-all: setup ## Run the tests on every supported Python, Django and database
+	$(BIN)/python -m tests.matrix
+
+lint: setup ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## Put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup ## Build the documentation into docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+bench: setup ## Measure throughput and latency
+	$(BIN)/python -m tests.benchmarks
+
+clean: ## Remove everything that the other targets made
+	rm -rf .venv .matrix .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist docs/_build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+FORCE:

@@ -1,0 +1,20 @@
+"""Fixtures that every test may use. Each session has one database: see tests/run.py."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A test database of our own, so that several runs at once don't disturb each other.
+
+    On SQLite it is a file: threads and worker processes must see the same rows.
+    """
+    if connection.vendor == "sqlite":
+        name: str | Path = tmp_path_factory.mktemp("database") / "test.sqlite3"
+    else:
+        name = f"test_django_jobs_{os.getpid()}"
+    connection.settings_dict["TEST"]["NAME"] = str(name)
