@@ -1,10 +1,13 @@
 """Fixtures that every test may use. Each session has one database: see tests/run.py."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.db import connection
+
+from tests.support.processes import Process, Processes
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +21,17 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
     else:
         name = f"test_django_jobs_{os.getpid()}"
     connection.settings_dict["TEST"]["NAME"] = str(name)
+
+
+@pytest.fixture
+def processes(transactional_db: None, tmp_path: Path) -> Iterator[Processes]:
+    """Start real processes on the test database; what still runs at the end is killed."""
+    processes = Processes(tmp_path)
+    yield processes
+    processes.end()
+
+
+@pytest.fixture
+def start_worker(processes: Processes) -> Callable[..., Process]:
+    """`start_worker("--threads", "2", options={...})` starts `runjobs` as a process."""
+    return processes.worker
