@@ -29,11 +29,8 @@ class Cell:
 
     @property
     def is_current(self) -> bool:
-        current = (
-            f"{sys.version_info[0]}.{sys.version_info[1]}",
-            ".".join(map(str, django.VERSION[:2])),
-        )
-        return (self.python, self.django) == current
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return (self.python, self.django) == (python, "{}.{}".format(*django.VERSION))
 
 
 CELLS = (

