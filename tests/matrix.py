@@ -1,7 +1,6 @@
 """Run the tests on every supported Python and Django: `python -m tests.matrix --help`."""
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -74,7 +73,9 @@ def check(cell: Cell, *, run_tests: bool) -> None:
     else:
         print("The tests of this cell have run already.", flush=True)
         python = sys.executable
-    run(python, "-m", "django", "makemigrations", "--check", "--dry-run")
+    migrations = ("makemigrations", "--check", "--dry-run")
+    run(python, "-m", "django", *migrations, "--settings", "tests.settings")
+    run(python, "testproject/manage.py", *migrations)
     run(python, "tests/packaging/smoke.py")
 
 
@@ -95,8 +96,7 @@ def prepare(cell: Cell) -> str:
 
 
 def run(*command: str) -> None:
-    env = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
-    status = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if status:
         raise Failed(f"{' '.join(command)} ended with {status}")
 
