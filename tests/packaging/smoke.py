@@ -65,9 +65,10 @@ def main() -> None:
 
 
 def compare(wheel: Path) -> None:
-    """The wheel must hold the package: every file that git knows, and nothing else."""
+    """The wheel must hold the package: every file that git doesn't ignore, and nothing else."""
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    known = set(run(["git", "ls-files", "django_jobs"], ROOT).split())
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "django_jobs"]
+    known = set(run(listing, ROOT).split())
     assert held == known, f"the wheel differs from the repository: {sorted(held ^ known)}"
     assert "django_jobs/py.typed" in held
 
