@@ -1,0 +1,100 @@
+"""The connections of a thread, before and after somebody else's code has used them."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+from django.db import close_old_connections, connections
+
+from ..exceptions import JobsError
+from .errors import is_transient
+
+R = TypeVar("R")
+
+logger = logging.getLogger("django_jobs")
+
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
+
+
+class LeftOpen(JobsError):
+    """A job left a transaction open, or autocommit off, on the connections ``aliases``."""
+
+    def __init__(self, aliases: list[str]) -> None:
+        super().__init__(
+            f"The job left a transaction open on {', '.join(aliases)}; it was rolled back."
+        )
+        self.aliases = aliases
+
+
+@contextmanager
+def guarded_connections() -> Iterator[None]:
+    """
+    Hand a job sound connections, and take them back sound.
+
+    :raises LeftOpen: the job ended well, but what it wrote was in a transaction that it left
+        open, which is rolled back.
+    """
+    close_old_connections()
+    try:
+        yield
+    except BaseException:
+        clean_connections()
+        raise
+    left = clean_connections()
+    if left:
+        raise LeftOpen(left)
+
+
+def clean_connections() -> list[str]:
+    """Close what a job has left unusable; returns the aliases with an open transaction."""
+    left = []
+    for connection in connections.all(initialized_only=True):
+        autocommit = connection.settings_dict["AUTOCOMMIT"]
+        if connection.in_atomic_block or (
+            connection.connection is not None and connection.get_autocommit() != autocommit
+        ):
+            left.append(connection.alias)
+            # The wrapper still believes in its atomic block, so it goes with its connection.
+            connection.close()
+            del connections[connection.alias]
+    close_old_connections()
+    return left
+
+
+def patiently(
+    work: Callable[[], R], using: str, stop: Callable[[], bool], wait: threading.Event
+) -> R | None:
+    """
+    ``work()``, again after each trouble of the database until it succeeds.
+
+    Pauses grow from 50 ms to 2 s, with jitter; ``wait`` cuts one short. Errors that don't
+    pass by themselves are logged with their traceback and waited out in the same way: a
+    worker doesn't exit because of its database.
+
+    :returns: None where ``stop()`` became true before it succeeded.
+    """
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            result = work()
+        except Exception as error:
+            connections[using].close()
+            if stop():
+                return None
+            if is_transient(error):
+                logger.warning(
+                    "Database trouble, again in %.1f s: %s",
+                    pause,
+                    str(error).strip(),
+                    extra={"event": "database_trouble"},
+                )
+            else:
+                logger.exception("Unexpected error", extra={"event": "error"})
+            wait.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311 (jitter)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        else:
+            return result

@@ -1,0 +1,187 @@
+"""
+Run one attempt: from a claim to an outcome. Nothing here writes to the job's row.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .arguments import check_return_value
+from .claim import Claim
+from .compat import TaskError, TaskResult, task_started
+from .context import JobContext, Report, entered
+from .failure import Failure
+from .log import log_job
+from .models import Job
+from .policy import Kind, Next, Outcome, Policy, decide
+from .record import Finished
+from .registry import find_task
+from .results import job_result, send
+from .task import policy_of
+from .token import Token
+
+if TYPE_CHECKING:
+    from .backend import DatabaseBackend
+
+Guard = Callable[[], AbstractContextManager[None]]
+
+
+def execute(
+    claim: Claim,
+    backend: DatabaseBackend,
+    *,
+    guard: Guard = nullcontext,
+    report: Report | None = None,
+) -> Finished | None:
+    """
+    Run the task of ``claim`` in a context of its own and decide what becomes of the job.
+
+    :param guard: entered around the task; may raise on the way out, such as for a
+        transaction that the task left open.
+    :param report: takes what the task reports with ``JobContext.progress()``.
+    :returns: None where the claim is lost and there is nothing to record.
+    """
+    # A fresh, empty context: the next job sees no language, time zone or variable of this one.
+    return contextvars.Context().run(_execute, claim, backend, guard, report)
+
+
+def _execute(
+    claim: Claim, backend: DatabaseBackend, guard: Guard, report: Report | None
+) -> Finished | None:
+    job = claim.job
+    policy = backend.jobs_options.policy
+    result: TaskResult[Any, Any] | None = None
+    value: Any = None
+    exception: BaseException | None = None
+    claim.started = True
+    claim.thread = threading.get_ident()
+    started = time.monotonic()
+    _log_start(claim)
+    try:
+        task = find_task(job.task_path)
+        policy = policy_of(task, policy)
+        _arm(claim.token, policy)
+        result = job_result(task, job, ())
+        # This attempt and those before it, as ``TaskContext.attempt`` counts them.
+        result.worker_ids[:] = [str(job.worker_id)] * job.attempts
+        send(task_started, type(backend), result)
+        context = JobContext(
+            task_result=result,
+            token=claim.token,
+            attempt=job.attempts,
+            fence=job.claim_no,
+            **({} if report is None else {"report": report}),
+        )
+        arguments = (context, *job.args) if task.takes_context else tuple(job.args)
+        with entered(context), guard():
+            value = task.call(*arguments, **job.kwargs)
+        value = check_return_value(
+            value,
+            max_bytes=backend.jobs_options.arguments_max_bytes,
+            max_depth=backend.jobs_options.arguments_max_depth,
+        )
+    except BaseException as error:
+        # Whatever a task raises ends this attempt and nothing else: SystemExit and
+        # KeyboardInterrupt from a task are no request to this process.
+        exception = error
+    duration = time.monotonic() - started
+    failure = None if exception is None else Failure.of(exception)
+    if result is not None and failure is not None:
+        result.errors.append(
+            TaskError(exception_class_path=failure.exception_class, traceback=failure.traceback)
+        )
+    policy = replace(policy, max_attempts=job.max_attempts)
+    outcome = decide(policy, job.attempts, exception, result)
+    if outcome is None:
+        log_lost(claim, duration)
+        return None
+    _log_end(claim, outcome, failure, exception, duration)
+    if outcome.kind in (Kind.RELEASED, Kind.SNOOZED, Kind.CANCELLED):
+        failure = None  # no error happened; the outcome says why
+    return Finished(claim, outcome, value if exception is None else None, failure)
+
+
+def _arm(token: Token, policy: Policy) -> None:
+    """The time that an attempt may take begins when it starts, not when it was claimed."""
+    if policy.timeout is not None:
+        token.deadline = time.monotonic() + policy.timeout
+
+
+def _log_start(claim: Claim) -> None:
+    job = claim.job
+    log_job(
+        logging.INFO,
+        "started",
+        job,
+        "started: attempt %d of %d",
+        job.attempts,
+        job.max_attempts,
+        worker=claim.worker_name,
+    )
+
+
+def log_lost(claim: Claim, duration: float | None = None) -> None:
+    """The one line about an attempt whose outcome is not written."""
+    log_job(
+        logging.WARNING,
+        "lost",
+        claim.job,
+        "lost its claim (number %d): another worker may have run it, nothing is written",
+        claim.job.claim_no,
+        worker=claim.worker_name,
+        duration=duration,
+    )
+
+
+def _log_end(
+    claim: Claim,
+    outcome: Outcome,
+    failure: Failure | None,
+    exception: BaseException | None,
+    duration: float,
+) -> None:
+    job: Job = claim.job
+    level, event, exc_info = logging.INFO, outcome.next.lower(), None
+    why = outcome.reason or (failure.line if failure else "")
+    error = failure.line if failure else outcome.reason
+    number = (job.attempts, job.max_attempts)
+    args: tuple[object, ...]
+    match outcome.kind, outcome.next:
+        case Kind.SUCCEEDED, _:
+            message, args = "succeeded in %.3f s", (duration,)
+        case Kind.CANCELLED, _:
+            message, args = "cancelled after %.3f s: %s", (duration, why)
+        case Kind.RELEASED, _:
+            event = "released"
+            message, args = "released after %.3f s: the worker stops", (duration,)
+        case Kind.SNOOZED, _:
+            event = "snoozed"
+            message, args = "snoozed for %.1f s: %s", (outcome.delay, why or "no reason given")
+        case _, Next.DEAD:
+            level, exc_info = logging.ERROR, exception
+            reason = outcome.reason or "given up"
+            message, args = "dead after attempt %d of %d (%s): %s", (*number, reason, error)
+        case _:
+            level, event, exc_info = logging.WARNING, "retry", exception
+            message = "failed in attempt %d of %d, next in %.1f s: %s"
+            args = (*number, outcome.delay, error)
+            if outcome.reason:
+                message, args = message + " (%s)", (*args, outcome.reason)
+    log_job(
+        level,
+        event,
+        job,
+        message,
+        *args,
+        worker=claim.worker_name,
+        duration=duration,
+        delay=outcome.delay,
+        exc_info=exc_info,
+    )

@@ -1,0 +1,68 @@
+"""An exception as text that every database can store."""
+
+import traceback
+from dataclasses import dataclass
+
+from .models.attempt import MESSAGE_LENGTH, TRACEBACK_LENGTH
+from .models.job import LAST_ERROR_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """
+    What an attempt raised. Only text: nothing of it is ever imported again.
+
+    :param exception_class: the dotted path of the class.
+    :param message: what ``str()`` made of it, cut to 10,000 characters.
+    :param traceback: the formatted traceback, its middle cut out beyond 50,000 characters.
+    """
+
+    exception_class: str
+    message: str
+    traceback: str
+
+    @classmethod
+    def of(cls, exception: BaseException) -> "Failure":
+        """Describe ``exception``, whatever its own methods do."""
+        kind = type(exception)
+        try:
+            message = str(exception)
+        except BaseException as error:
+            message = f"<str() of it failed: {type(error).__name__}>"
+        try:
+            text = "".join(traceback.format_exception(exception))
+        except BaseException as error:
+            text = f"<no traceback: formatting it failed: {type(error).__name__}>"
+        return cls(
+            exception_class=storable(f"{kind.__module__}.{kind.__qualname__}")[:255],
+            message=cut(storable(message), MESSAGE_LENGTH),
+            traceback=cut(storable(text), TRACEBACK_LENGTH),
+        )
+
+    @property
+    def line(self) -> str:
+        """Class and message in one line, for ``Job.last_error``."""
+        name = self.exception_class.rpartition(".")[2]
+        return first_line(f"{name}: {self.message}" if self.message.strip() else name)
+
+
+def first_line(text: str) -> str:
+    """The first line of ``text`` that says something, cut to what ``last_error`` takes."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    return cut(storable(lines[0]), LAST_ERROR_LENGTH)
+
+
+def storable(text: str) -> str:
+    """``text`` without what a database refuses: NUL characters and lone surrogates."""
+    return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
+
+
+def cut(text: str, length: int) -> str:
+    """``text`` in at most ``length`` characters, its middle left out: the ends say most."""
+    if len(text) <= length:
+        return text
+    mark = f" … {len(text) - length} characters left out … "
+    if len(mark) >= length:
+        return text[:length]
+    head = (length - len(mark)) // 2
+    return text[:head] + mark + text[-(length - len(mark) - head) :]

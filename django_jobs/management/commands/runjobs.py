@@ -1,0 +1,83 @@
+"""``manage.py runjobs``: run jobs until told to stop."""
+
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from ...worker.config import WorkerConfig
+from ...worker.start import Misconfigured, configure, run, run_with_reload
+from ...worker.stop import Exit
+
+
+class Command(BaseCommand):
+    help = _("Run the jobs of a task backend until told to stop.")
+    # What matters here is checked by configure(), with an exit code of its own.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        default = WorkerConfig()
+        parser.add_argument(
+            "--backend", default="default", help=_("The alias in TASKS. Default: %(default)s.")
+        )
+        parser.add_argument(
+            "--queues", default="", help=_("Only these queues: a,b,mail*. Default: all.")
+        )
+        parser.add_argument("--exclude", default="", help=_("Not these queues: a,b,mail*."))
+        parser.add_argument(
+            "--threads",
+            type=int,
+            default=default.threads,
+            help=_("How many jobs run at once. Default: %(default)s."),
+        )
+        parser.add_argument(
+            "--interval",
+            type=float,
+            default=default.interval,
+            help=_("Seconds between two looks while there is nothing to do. Default: %(default)s."),
+        )
+        parser.add_argument(
+            "--shutdown-timeout",
+            type=float,
+            default=default.shutdown_timeout,
+            help=_("Seconds from the first signal to the exit. Default: %(default)s."),
+        )
+        parser.add_argument(
+            "--batch", action="store_true", help=_("Stop when nothing is left to do.")
+        )
+        parser.add_argument("--max-jobs", type=int, help=_("Stop after so many jobs."))
+        parser.add_argument(
+            "--reload",
+            action="store_true",
+            dest="reload",
+            default=settings.DEBUG,
+            help=_("Start anew when code changes. Default: settings.DEBUG."),
+        )
+        parser.add_argument("--no-reload", action="store_false", dest="reload")
+        parser.add_argument(
+            "--check", action="store_true", help=_("Check that a worker could start, and exit.")
+        )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as error:
+            # argparse exits with 2 for an unknown option; to a supervisor that is the same
+            # as any other mistake in the configuration.
+            raise SystemExit(Exit.MISCONFIGURED if error.code == 2 else error.code) from None
+
+    def handle(self, **options: Any) -> None:
+        try:
+            process = configure(options)
+        except Misconfigured as error:
+            raise CommandError(str(error), returncode=Exit.MISCONFIGURED) from error
+        if options["check"]:
+            self.stdout.write(process.banner())
+            return
+        code = (run_with_reload if options["reload"] and not options["batch"] else run)(
+            process, options["verbosity"]
+        )
+        if code:
+            sys.exit(code)

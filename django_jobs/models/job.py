@@ -1,0 +1,160 @@
+"""One enqueued call of a task."""
+
+from typing import ClassVar, Final
+
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.utils.translation import gettext_lazy as _
+
+from ..db.clock import DbNow
+from ..db.indexes import StatusIndex
+from ..ids import uuid7
+
+
+class Status(models.TextChoices):
+    SCHEDULED = "SCHEDULED", _("Scheduled")
+    READY = "READY", _("Ready")
+    RUNNING = "RUNNING", _("Running")
+    SUCCESSFUL = "SUCCESSFUL", _("Successful")
+    DEAD = "DEAD", _("Dead")
+    CANCELLED = "CANCELLED", _("Cancelled")
+    DISCARDED = "DISCARDED", _("Discarded")
+
+
+WAITING: Final = (Status.SCHEDULED, Status.READY)
+FINISHED: Final = (Status.SUCCESSFUL, Status.DEAD, Status.CANCELLED, Status.DISCARDED)
+# Finished, but not by doing the work: what an operator looks for among millions that did.
+UNDONE: Final = (Status.DEAD, Status.CANCELLED, Status.DISCARDED)
+
+LAST_ERROR_LENGTH: Final = 500
+
+
+class JobQuerySet(models.QuerySet["Job", "Job"]):
+    """
+    The verbs of an operator. Each is one UPDATE that checks the status of each row as it
+    writes it, returns how many rows it changed, and leaves the others alone.
+    """
+
+    def retry(self) -> int:
+        """Give dead jobs a full new set of attempts, now; their history is kept."""
+        return self.filter(status=Status.DEAD).update(
+            status=Status.READY,
+            attempts=0,
+            crashes=0,
+            run_after=DbNow(),
+            finished_at=None,
+            worker_id=None,
+            cancel_requested_at=None,
+        )
+
+    def discard(self) -> int:
+        """Drop dead jobs; the rows stay until they are pruned."""
+        return self.filter(status=Status.DEAD).update(status=Status.DISCARDED, finished_at=DbNow())
+
+    def cancel(self) -> int:
+        """
+        Withdraw jobs: those that wait end at once, those that run are asked to.
+
+        A running job sees the request in ``JobContext.check()`` or ``wait()``; one that
+        never looks runs on to its end, but isn't tried again.
+        """
+        waits = Q(status__in=WAITING)
+        asked = Q(status=Status.RUNNING, cancel_requested_at=None)
+        # MySQL assigns from left to right and reads what it has just written, so the
+        # status, which the others depend on, comes last.
+        return self.filter(waits | asked).update(
+            cancel_requested_at=DbNow(),
+            finished_at=Case(When(waits, then=DbNow()), default=F("finished_at")),
+            unique_hash=Case(When(waits, then=Value(None)), default=F("unique_hash")),
+            status=Case(When(waits, then=Value(Status.CANCELLED)), default=F("status")),
+        )
+
+
+class Job(models.Model):
+    """
+    A job is a row: what to call, when, how often it was tried and what came of it.
+
+    ``claim_no`` grows with every claim and is never reset. It is the fence: whoever writes
+    an outcome says which claim it is of.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    task_path = models.CharField(_("task"), max_length=255)
+    queue_name = models.CharField(_("queue"), max_length=64)
+    backend_name = models.CharField(_("backend"), max_length=64)
+    priority = models.SmallIntegerField(_("priority"), default=0)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.READY
+    )
+    args = models.JSONField(_("arguments"), default=list, blank=True)
+    kwargs = models.JSONField(_("keyword arguments"), default=dict, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    max_attempts = models.PositiveSmallIntegerField(_("max attempts"), default=1)
+    claim_no = models.PositiveIntegerField(_("claim number"), default=0)
+    crashes = models.PositiveSmallIntegerField(
+        _("crashes"), default=0, help_text=_("How often the worker was lost while it ran.")
+    )
+    run_after = models.DateTimeField(_("run after"), default=DbNow)
+    enqueued_at = models.DateTimeField(_("enqueued"))
+    started_at = models.DateTimeField(_("first started"), null=True, blank=True)
+    last_attempted_at = models.DateTimeField(_("last attempted"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
+    # No foreign key: a claim must not lock the worker's row, and workers are pruned.
+    worker_id = models.UUIDField(_("worker"), null=True, blank=True)
+    unique_hash = models.CharField(
+        _("unique hash"),
+        max_length=64,
+        null=True,
+        blank=True,
+        unique=True,
+        help_text=_("Set while a live job holds its unique key."),
+    )
+    return_value = models.JSONField(_("return value"), null=True, blank=True)
+    last_error = models.CharField(
+        _("last error"), max_length=LAST_ERROR_LENGTH, default="", blank=True
+    )
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+
+    objects: ClassVar = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        permissions: ClassVar = [
+            ("view_job_arguments", _("Can view the arguments of jobs")),
+            ("retry_job", _("Can retry dead jobs")),
+            ("discard_job", _("Can discard dead jobs")),
+            ("cancel_job", _("Can cancel jobs")),
+            ("copy_job", _("Can run a copy of a job")),
+        ]
+        default_permissions = ("view", "delete")
+        indexes: ClassVar = [
+            # The order of a claim, over all queues and within one.
+            StatusIndex(
+                name="django_jobs_ready",
+                fields=["-priority", "run_after", "id"],
+                statuses=[Status.READY],
+            ),
+            StatusIndex(
+                name="django_jobs_ready_in_queue",
+                fields=["queue_name", "-priority", "run_after", "id"],
+                statuses=[Status.READY],
+            ),
+            # Promotion, and the next due time.
+            StatusIndex(
+                name="django_jobs_scheduled", fields=["run_after"], statuses=[Status.SCHEDULED]
+            ),
+            # Rescue.
+            StatusIndex(name="django_jobs_running", fields=["id"], statuses=[Status.RUNNING]),
+            # The admin's filters, newest first.
+            StatusIndex(name="django_jobs_undone", fields=["status", "id"], statuses=UNDONE),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_path} {self.id}"
+
+    @property
+    def task_name(self) -> str:
+        """The task's path without its module: ``send_invoice``."""
+        return self.task_path.rpartition(".")[2]

@@ -1,0 +1,64 @@
+"""
+Which tasks this process knows.
+
+A row names its task by path. That path is only ever looked up among modules that are
+imported already; nothing is imported because a row says so.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from django.apps import apps
+
+from .compat import Task
+from .exceptions import TaskModuleError, UnknownTask
+
+
+def discover(extra: Iterable[str] = ()) -> None:
+    """
+    Import the ``tasks`` module of each installed app, and the modules in ``extra``.
+
+    :raises TaskModuleError: one of them can't be imported.
+    """
+    names = [f"{app.name}.tasks" for app in apps.get_app_configs()]
+    for name in [*(name for name in names if _exists(name)), *extra]:
+        try:
+            import_module(name)
+        except Exception as error:
+            raise TaskModuleError(name, error) from error
+
+
+@lru_cache
+def _exists(name: str) -> bool:
+    return find_spec(name) is not None
+
+
+def find_task(path: str) -> Task[Any, Any]:
+    """
+    The task at ``path``.
+
+    :raises UnknownTask: no imported module has a task of that name.
+    """
+    module_name, _, name = path.rpartition(".")
+    found = getattr(sys.modules.get(module_name), name, None)
+    if not isinstance(found, Task):
+        raise UnknownTask(path)
+    return found
+
+
+def known_tasks() -> list[str]:
+    """The paths of all tasks in the modules imported so far."""
+    return sorted(
+        {
+            value.module_path
+            for module in list(sys.modules.values())
+            for value in list(vars(module).values() if hasattr(module, "__dict__") else ())
+            if isinstance(value, Task)
+        }
+    )

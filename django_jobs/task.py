@@ -1,0 +1,166 @@
+"""``@job``: Django's own ``@task``, with a policy kept on the function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar, overload
+
+from .compat import (
+    DEFAULT_TASK_BACKEND_ALIAS,
+    DEFAULT_TASK_PRIORITY,
+    DEFAULT_TASK_QUEUE_NAME,
+    Task,
+    TaskContext,
+    task,
+)
+from .context import JobContext
+from .policy import Backoff, BackoffFunction, Policy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+POLICY_ATTRIBUTE: Final = "django_jobs_policy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTask(Task):  # type: ignore[type-arg]
+    """
+    A task that takes ``max_attempts`` and ``backoff`` from Django's own ``@task`` where that
+    passes them on (Django 6.1, the backport): the shape proposed for Django in
+    https://github.com/django/new-features/issues/142.
+    """
+
+    max_attempts: int | None = None
+    backoff: BackoffFunction | Backoff | None = None
+
+
+class _Unset:
+    """The default of a setting that the backend's OPTIONS decide, where None means None."""
+
+    def __repr__(self) -> str:
+        return "<from OPTIONS>"
+
+
+UNSET: Final[Any] = _Unset()
+
+
+@overload
+def job(function: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def job(
+    *,
+    priority: int = ...,
+    queue_name: str = ...,
+    backend: str = ...,
+    takes_context: Literal[True],
+    max_attempts: int = ...,
+    timeout: float | None = ...,
+    backoff: Backoff | BackoffFunction = ...,
+    retry_on: tuple[type[BaseException], ...] = ...,
+    give_up_on: tuple[type[BaseException], ...] = ...,
+) -> Callable[[Callable[Concatenate[JobContext, P], R]], Task[P, R]]: ...
+@overload
+def job(
+    *,
+    priority: int = ...,
+    queue_name: str = ...,
+    backend: str = ...,
+    takes_context: Literal[False] = ...,
+    max_attempts: int = ...,
+    timeout: float | None = ...,
+    backoff: Backoff | BackoffFunction = ...,
+    retry_on: tuple[type[BaseException], ...] = ...,
+    give_up_on: tuple[type[BaseException], ...] = ...,
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def job(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    priority: int = DEFAULT_TASK_PRIORITY,
+    queue_name: str = DEFAULT_TASK_QUEUE_NAME,
+    backend: str = DEFAULT_TASK_BACKEND_ALIAS,
+    takes_context: bool = False,
+    max_attempts: int = UNSET,
+    timeout: float | None = UNSET,
+    backoff: Backoff | BackoffFunction = UNSET,
+    retry_on: tuple[type[BaseException], ...] = UNSET,
+    give_up_on: tuple[type[BaseException], ...] = UNSET,
+) -> Any:
+    """
+    Make a task of a function. It is an ordinary ``django.tasks`` task, for any backend.
+
+    ``priority``, ``queue_name``, ``backend`` and ``takes_context`` are those of Django's
+    ``@task``. The others are the task's policy, which only django_jobs reads; what is not
+    given comes from the backend's ``OPTIONS``. ``Policy`` describes them.
+
+    :raises ValueError: a figure of the policy is out of its range.
+    :raises InvalidTask: Django's or the backend's own checks refuse the task.
+    """
+    given: dict[str, Any] = {
+        name: value
+        for name, value in {
+            "max_attempts": max_attempts,
+            "timeout": timeout,
+            "backoff": backoff,
+            "retry_on": retry_on,
+            "give_up_on": give_up_on,
+        }.items()
+        if value is not UNSET
+    }
+    Policy(**given)  # refuses bad figures where they are written
+
+    def decorate(func: Callable[..., Any]) -> Any:
+        if takes_context:
+            func = _with_job_context(func)
+        setattr(func, POLICY_ATTRIBUTE, given)
+        return task(
+            priority=priority,
+            queue_name=queue_name,
+            backend=backend,
+            takes_context=takes_context,  # type: ignore[call-overload]
+        )(func)
+
+    return decorate if function is None else decorate(function)
+
+
+def policy_of(task: Task[Any, Any], default: Policy) -> Policy:
+    """The policy of ``task``: what ``@job`` or ``@task`` says, the rest from ``default``."""
+    given = getattr(task.func, POLICY_ATTRIBUTE, {})
+    on_task = {
+        name: value
+        for name in ("max_attempts", "backoff")
+        if (value := getattr(task, name, None)) is not None
+    }
+    if not given and not on_task:
+        return default
+    values = {name: getattr(default, name) for name in Policy.__dataclass_fields__}
+    return Policy(**{**values, **given, **on_task})
+
+
+def _with_job_context(func: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    ``func``, always given a ``JobContext``: other backends pass a plain ``TaskContext``,
+    which has no ``check()``.
+    """
+
+    def upgrade(context: TaskContext[Any, Any]) -> JobContext:
+        if isinstance(context, JobContext):
+            return context
+        return JobContext(task_result=context.task_result)
+
+    if inspect.iscoroutinefunction(func):
+
+        @wraps(func)
+        async def wrapper(context: TaskContext[Any, Any], *args: Any, **kwargs: Any) -> Any:
+            return await func(upgrade(context), *args, **kwargs)
+
+    else:
+
+        @wraps(func)
+        def wrapper(context: TaskContext[Any, Any], *args: Any, **kwargs: Any) -> Any:
+            return func(upgrade(context), *args, **kwargs)
+
+    return wrapper

@@ -1,0 +1,53 @@
+"""The cancellation token of one attempt."""
+
+import threading
+import time
+
+from .exceptions import Interrupt, LeaseLost, TimedOut
+
+
+class Token:
+    """
+    Tells a running task that it should end, and why.
+
+    The worker fires it; the task sees it in ``check()`` and ``wait()``. The first reason
+    stays, except that a lost lease overrides any other: after it nothing counts.
+
+    :param timeout: seconds from now after which the token fires by itself; None for never.
+    """
+
+    def __init__(self, timeout: float | None = None) -> None:
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self._fired = threading.Event()
+        self._interrupt: type[Interrupt] | None = None
+
+    def fire(self, interrupt: type[Interrupt]) -> None:
+        if self._interrupt is None or interrupt is LeaseLost:
+            self._interrupt = interrupt
+        self._fired.set()
+
+    @property
+    def interrupt(self) -> type[Interrupt] | None:
+        """Why the task should end; None while it may go on."""
+        if self._interrupt is None and self.remaining() == 0:
+            return TimedOut
+        return self._interrupt
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, 0 past it; None without one."""
+        if self.deadline is None:
+            return None
+        return max(0.0, self.deadline - time.monotonic())
+
+    def check(self) -> None:
+        """Raise the ``Interrupt`` if there is one."""
+        interrupt = self.interrupt
+        if interrupt is not None:
+            raise interrupt
+
+    def wait(self, seconds: float) -> None:
+        """Sleep ``seconds``, or less: raises the ``Interrupt`` as soon as there is one."""
+        self.check()
+        remaining = self.remaining()
+        self._fired.wait(seconds if remaining is None else min(seconds, remaining))
+        self.check()

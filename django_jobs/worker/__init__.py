@@ -1,0 +1,1 @@
+"""The worker process: one main loop, and a thread for each duty."""

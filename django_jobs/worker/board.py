@@ -1,0 +1,185 @@
+"""What this process has claimed and not yet recorded: the one state its threads share."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+from uuid import UUID
+
+from ..claim import Claim
+from ..exceptions import Interrupt, LeaseLost
+
+# Outcomes that may wait for the database before claiming pauses, beyond one per thread.
+UNRECORDED_MAX: Final = 500
+
+Call = Callable[[], None]
+
+
+class Board:
+    """
+    Claims wait in a line, run in a slot, and stay on the board until their outcome is
+    recorded. Executors take from the line; calls that follow a record go before claims.
+
+    :param threads: the number of slots.
+    :param lease: seconds that a renewed lease holds.
+    """
+
+    def __init__(self, threads: int, lease: float) -> None:
+        self.threads = threads
+        self._lease = lease
+        self._lease_until = time.monotonic() + lease
+        self._changed = threading.Condition()
+        self._line: deque[Claim] = deque()
+        self._calls: deque[Call] = deque()
+        self._running: dict[UUID, Claim] = {}
+        self._unrecorded: dict[UUID, Claim] = {}
+        self._busy_calls = 0
+        self._woken = False
+        self._closed = False
+
+    # The claimer's side.
+
+    def capacity(self) -> int:
+        """How many more jobs may be claimed now."""
+        with self._changed:
+            return self._capacity()
+
+    def _capacity(self) -> int:
+        if not self.holds_lease or len(self._unrecorded) > UNRECORDED_MAX + self.threads:
+            return 0
+        return max(0, self.threads - len(self._line) - len(self._running))
+
+    def add(self, claims: Iterable[Claim]) -> None:
+        with self._changed:
+            self._line.extend(claims)
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something happened that a claimer wants to know, or ``seconds``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._woken or self._closed, seconds)
+            self._woken = False
+
+    def wait_for_capacity(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._capacity() > 0 or self._closed, seconds)
+
+    def wake(self) -> None:
+        """Let the claimer look at once."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    # The executors' side.
+
+    def take(self) -> Claim | Call | None:
+        """The next thing to run; waits for it. None when the board is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._calls or self._line or self._closed)
+            if self._calls:
+                self._busy_calls += 1
+                return self._calls.popleft()
+            if self._line:
+                claim = self._line.popleft()
+                self._running[claim.job.pk] = claim
+                return claim
+            return None
+
+    def ran(self, claim: Claim, *, recording: bool) -> None:
+        """``claim`` has left its slot; ``recording`` says whether its outcome follows."""
+        with self._changed:
+            self._running.pop(claim.job.pk, None)
+            if recording:
+                self._unrecorded[claim.job.pk] = claim
+            self._changed.notify_all()
+
+    def called(self) -> None:
+        """A call that ``take()`` gave out has ended."""
+        with self._changed:
+            self._busy_calls -= 1
+            self._woken = self._woken or not self._line
+            self._changed.notify_all()
+
+    # The recorder's side.
+
+    def recorded(self, claim: Claim, then: Call | None = None) -> None:
+        """``claim`` is off the board; an executor runs ``then``."""
+        with self._changed:
+            if self._unrecorded.get(claim.job.pk) is claim:
+                del self._unrecorded[claim.job.pk]
+            if then is not None:
+                self._calls.append(then)
+            # What ran may have enqueued more; with nothing in line it is time to look.
+            self._woken = self._woken or not self._line
+            self._changed.notify_all()
+
+    # The heartbeat's side.
+
+    def claims(self) -> dict[UUID, Claim]:
+        """All claims that are not recorded yet, by job."""
+        with self._changed:
+            waiting = {claim.job.pk: claim for claim in self._line}
+            return waiting | self._unrecorded | self._running
+
+    def lease_renewed(self, since: float) -> None:
+        """The lease was renewed by a statement sent at ``since`` (monotonic)."""
+        with self._changed:
+            self._lease_until = since + self._lease
+            self._changed.notify_all()
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether this worker may believe that its claims are its own."""
+        return time.monotonic() < self._lease_until
+
+    def fence_off(self) -> None:
+        """The lease ran out: tell every running job."""
+        for claim in self.claims().values():
+            claim.token.fire(LeaseLost)
+
+    # The main loop's side.
+
+    def running(self) -> list[Claim]:
+        with self._changed:
+            return list(self._running.values())
+
+    def withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
+        """Take those claims off the line that have not started; they are to be recorded."""
+        with self._changed:
+            out = [claim for claim in self._line if wanted(claim)]
+            self._line = deque(claim for claim in self._line if claim not in out)
+            self._unrecorded |= {claim.job.pk: claim for claim in out}
+            self._changed.notify_all()
+            return out
+
+    def give_up(self) -> list[Claim]:
+        """All that waits or runs, to be recorded as given back; nothing more is handed out."""
+        with self._changed:
+            out = [*self._line, *self._running.values()]
+            self._line.clear()
+            self._calls.clear()
+            self._running.clear()
+            self._unrecorded |= {claim.job.pk: claim for claim in out}
+            self._closed = True
+            self._changed.notify_all()
+            return out
+
+    def interrupt(self, interrupt: type[Interrupt], wanted: Callable[[Claim], bool]) -> None:
+        """Ask those running jobs to end."""
+        for claim in self.running():
+            if wanted(claim):
+                claim.token.fire(interrupt)
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits, runs, is to be recorded or called."""
+        with self._changed:
+            return not (
+                self._line or self._running or self._unrecorded or self._calls or self._busy_calls
+            )
+
+    def close(self) -> None:
+        """Let every waiting thread go."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -1,0 +1,113 @@
+"""The claimer: keeps the slots filled, and looks for work while there is none."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from django.db import connections
+
+from ..claim import Claim, Glance, claim, glance
+from ..db.connections import patiently
+from ..models import Worker
+from ..promote import BATCH, promote
+from .board import Board
+from .config import WorkerConfig
+
+R = TypeVar("R")
+
+
+class Claimer(threading.Thread):
+    """
+    :param done: called once when ``--batch`` finds nothing left to do, or ``--max-jobs`` is
+        reached.
+    """
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        worker: Worker,
+        board: Board,
+        using: str,
+        done: Callable[[str], None],
+    ) -> None:
+        super().__init__(name="django_jobs-claimer", daemon=True)
+        self.config = config
+        self.worker = worker
+        self.board = board
+        self.using = using
+        self._done = done
+        self._stopping = threading.Event()
+        self._claimed = 0
+
+    def stop(self) -> None:
+        """Claim nothing more; returns at once."""
+        self._stopping.set()
+        self.board.wake()
+
+    def run(self) -> None:
+        try:
+            self._loop()
+        finally:
+            connections[self.using].close()
+
+    def _loop(self) -> None:
+        looked_at = 0.0
+        full = False
+        while not self._stopping.is_set():
+            limit = self._limit()
+            if limit <= 0:
+                if self._reached_maximum():
+                    return self._done("--max-jobs is reached")
+                self.board.wait_for_capacity(self.config.interval)
+                continue
+            # While batches come back full there is more; no need to look first. But now and
+            # then jobs may fall due that are to go before those that are ready.
+            if not full or time.monotonic() - looked_at >= self.config.interval:
+                was_empty = self.board.is_empty()
+                seen = self._patiently(self._look)
+                looked_at = time.monotonic()
+                if seen is None:
+                    continue
+                if not seen.ready:
+                    if self.config.batch and was_empty:
+                        return self._done("nothing is left to do")
+                    self._rest(seen)
+                    continue
+            claims = self._patiently(partial(self._claim, limit)) or []
+            full = len(claims) == limit
+            self._claimed += len(claims)
+            self.board.add(claims)
+
+    def _limit(self) -> int:
+        limit = self.board.capacity()
+        if self.config.max_jobs is not None:
+            limit = min(limit, self.config.max_jobs - self._claimed)
+        return limit
+
+    def _reached_maximum(self) -> bool:
+        return self.config.max_jobs is not None and self._claimed >= self.config.max_jobs
+
+    def _look(self) -> Glance:
+        seen = glance(self.worker, self.config.queues, self.using)
+        while seen.due:
+            promoted = promote(self.using)
+            seen = glance(self.worker, self.config.queues, self.using)
+            if promoted < BATCH:
+                break
+        return seen
+
+    def _claim(self, limit: int) -> list[Claim]:
+        return claim(self.worker, self.config.queues, limit, self.using)
+
+    def _rest(self, seen: Glance) -> None:
+        """Until the next poll, the next due job, or a wake-up."""
+        seconds = self.config.interval * random.uniform(0.8, 1.2)  # noqa: S311 (jitter)
+        if seen.due_in is not None:
+            seconds = min(seconds, max(seen.due_in, 0.01))
+        self.board.wait(seconds)
+
+    def _patiently(self, work: Callable[[], R]) -> R | None:
+        return patiently(work, self.using, self._stopping.is_set, self._stopping)

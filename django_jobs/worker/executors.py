@@ -1,0 +1,71 @@
+"""
+The executors: N threads of our own, since a ThreadPoolExecutor can't be left behind at a
+deadline.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..backend import DatabaseBackend
+from ..claim import Claim
+from ..db.connections import clean_connections, guarded_connections
+from ..execute import execute
+from ..record import Finished
+from .board import Board
+
+logger = logging.getLogger("django_jobs")
+
+
+class Executor(threading.Thread):
+    """
+    Runs what the board hands out, one thing at a time.
+
+    :param record: takes the finished attempt.
+    :param report: takes a claim and what its task reported as progress.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        backend: DatabaseBackend,
+        board: Board,
+        record: Callable[[Finished], None],
+        report: Callable[[Claim, dict[str, Any]], None],
+    ) -> None:
+        super().__init__(name=f"django_jobs-executor-{number}", daemon=True)
+        self.backend = backend
+        self.board = board
+        self._record = record
+        self._report = report
+
+    def run(self) -> None:
+        while (taken := self.board.take()) is not None:
+            if isinstance(taken, Claim):
+                self._run(taken)
+            else:
+                self._call(taken)
+
+    def _run(self, claim: Claim) -> None:
+        finished = execute(
+            claim,
+            self.backend,
+            guard=guarded_connections,
+            report=partial(self._report, claim),
+        )
+        # On the recorder's list before the slot is free, so that the board is never empty
+        # while an outcome is on its way.
+        self.board.ran(claim, recording=finished is not None)
+        if finished is not None:
+            self._record(finished)
+
+    def _call(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:
+            logger.exception("Unexpected error", extra={"event": "error"})
+        finally:
+            clean_connections()
+            self.board.called()

@@ -1,0 +1,178 @@
+"""
+The heartbeat: renews the worker's lease, hears of cancellations and lost claims in the same
+round, and takes back what lost workers left.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, connections
+
+from ..backend import DatabaseBackend
+from ..claim import Claim
+from ..db.clock import DbNow
+from ..db.connections import patiently
+from ..exceptions import CancelRequested, LeaseLost
+from ..models import Job, Status, Worker
+from ..record import Finished
+from ..release import log_released, released
+from ..rescue import BATCH, rescue
+from ..results import announce_finished
+from .board import Board
+
+logger = logging.getLogger("django_jobs")
+
+
+class Heartbeat(threading.Thread):
+    """
+    :param record: takes claims that are to be given back.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        backend: DatabaseBackend,
+        board: Board,
+        using: str,
+        record: Callable[[Finished], None],
+    ) -> None:
+        super().__init__(name="django_jobs-heartbeat", daemon=True)
+        self.worker = worker
+        self.backend = backend
+        self.board = board
+        self.using = using
+        self._record = record
+        self.lease: float = backend.jobs_options.lease
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._progress: dict[UUID, tuple[Claim, dict[str, Any]]] = {}
+        self._strays: set[tuple[UUID, int]] = set()
+
+    def register(self) -> None:
+        """Insert the worker's row; it holds its lease from now on."""
+        since = time.monotonic()
+        self.worker.save(force_insert=True, using=self.using)
+        self.board.lease_renewed(since)
+
+    def report(self, claim: Claim, progress: dict[str, Any]) -> None:
+        """Take a task's progress; it is written within about a second."""
+        self._progress[claim.job.pk] = (claim, progress)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the lease; returns at once."""
+        self._stopping.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        try:
+            self._loop()
+            self._end_lease()
+        finally:
+            connections[self.using].close()
+
+    def _loop(self) -> None:
+        next_beat = 0.0
+        while not self._stopping.is_set():
+            if time.monotonic() >= next_beat:
+                self._patiently(self._beat)
+                # Early by up to a tenth, never late: the lease counts on it, and workers
+                # that were started together come apart.
+                pause = self.lease / 3 * random.uniform(0.9, 1.0)  # noqa: S311 (jitter)
+                next_beat = time.monotonic() + pause
+            self._wake.clear()
+            if self._progress:
+                self._patiently(self._write_progress)
+                self._stopping.wait(min(1.0, self.lease / 3))
+            else:
+                self._wake.wait(max(0.0, next_beat - time.monotonic()))
+
+    def _end_lease(self) -> None:
+        try:
+            Worker.objects.using(self.using).filter(pk=self.worker.pk).update(
+                stopped_at=DbNow(), lease_expires_at=DbNow()
+            )
+        except DatabaseError:
+            logger.warning("The worker's row could not be closed; its lease will run out")
+
+    def _patiently(self, work: Any) -> None:
+        patiently(partial(self._guarded, work), self.using, self._stopping.is_set, self._stopping)
+
+    def _guarded(self, work: Any) -> None:
+        if not self.board.holds_lease:
+            # Also while the database is away: what runs can't be ours for longer than that.
+            self.board.fence_off()
+        work()
+
+    def _beat(self) -> None:
+        self._renew()
+        self._compare()
+        while len(rescued := rescue(self.using)) == BATCH:
+            for finished in rescued:
+                announce_finished(self.backend, finished)
+        for finished in rescued:
+            announce_finished(self.backend, finished)
+        if rescued:
+            self.board.wake()
+
+    def _renew(self) -> None:
+        since = time.monotonic()
+        renewed = (
+            Worker.objects.using(self.using)
+            .filter(pk=self.worker.pk)
+            .update(
+                last_heartbeat_at=DbNow(),
+                lease_expires_at=DbNow() + timedelta(seconds=self.lease),
+                stopped_at=None,
+            )
+        )
+        if renewed:
+            self.board.lease_renewed(since)
+        else:
+            self.register()
+
+    def _compare(self) -> None:
+        """Compare what the database says is ours with what we believe is."""
+        believed = self.board.claims()
+        rows = Job.objects.using(self.using).filter(status=Status.RUNNING, worker_id=self.worker.pk)
+        ours = {job.pk: job for job in rows.only("claim_no", "cancel_requested_at")}
+        current = self.board.claims()
+        for pk, claim in believed.items():
+            if pk not in current:
+                continue  # recorded meanwhile
+            row = ours.get(pk)
+            if row is None or row.claim_no != claim.job.claim_no:
+                claim.token.fire(LeaseLost)
+            elif row.cancel_requested_at is not None:
+                claim.token.fire(CancelRequested)
+        self._release_strays(ours, believed)
+
+    def _release_strays(self, ours: dict[UUID, Job], believed: dict[UUID, Claim]) -> None:
+        """
+        Give back what is ours in the database and nowhere else: the answer to a claim did
+        not arrive, or a lease ran out and was renewed. Seen in two rounds, so that no claim
+        or record that is just under way is mistaken for one.
+        """
+        strays = {(pk, job.claim_no) for pk, job in ours.items() if pk not in believed}
+        again = strays & self._strays
+        self._strays = strays - again
+        if again:
+            for job in Job.objects.using(self.using).filter(pk__in=[pk for pk, _ in again]):
+                claim = Claim(job, self.worker.pk, self.worker.name)
+                log_released(claim)
+                self._record(released(claim))
+
+    def _write_progress(self) -> None:
+        for pk in list(self._progress):
+            claim, progress = self._progress.pop(pk)
+            claim.job.metadata["progress"] = progress
+            Job.objects.using(self.using).filter(
+                pk=pk, status=Status.RUNNING, claim_no=claim.job.claim_no
+            ).update(metadata=claim.job.metadata)

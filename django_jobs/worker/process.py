@@ -1,0 +1,87 @@
+"""One worker: its parts, and how they start."""
+
+import os
+import queue
+import socket
+import threading
+from datetime import timedelta
+
+from django.db import connections, router
+
+from .. import __version__
+from ..backend import DatabaseBackend
+from ..db.clock import DbNow
+from ..log import logger
+from ..models import Job, Worker
+from .board import Board
+from .claimer import Claimer
+from .config import WorkerConfig
+from .executors import Executor
+from .heartbeat import Heartbeat
+from .recorder import Recorder
+from .signals import handled
+from .stop import Stop
+
+
+class WorkerProcess:
+    """
+    The worker of this process. ``inbox`` takes the reason to stop: a signal, or text.
+
+    :param config: what ``runjobs`` was told.
+    :param backend: the backend whose jobs it runs.
+    """
+
+    def __init__(self, config: WorkerConfig, backend: DatabaseBackend) -> None:
+        self.config = config
+        self.options = backend.jobs_options
+        self.using = router.db_for_write(Job)
+        self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.worker = Worker(
+            hostname=socket.gethostname()[:255],
+            pid=os.getpid(),
+            version=__version__,
+            backend_name=backend.alias,
+            queues=str(config.queues)[:500],
+            threads=config.threads,
+            started_at=DbNow(),
+            last_heartbeat_at=DbNow(),
+            lease_expires_at=DbNow() + timedelta(seconds=self.options.lease),
+        )
+        self.board = Board(config.threads, self.options.lease)
+        self.recorder = Recorder(backend, self.board, self.using)
+        self.heartbeat = Heartbeat(self.worker, backend, self.board, self.using, self.recorder.put)
+        self.executors = [
+            Executor(n, backend, self.board, self.recorder.put, self.heartbeat.report)
+            for n in range(1, config.threads + 1)
+        ]
+        self.claimer = Claimer(config, self.worker, self.board, self.using, self.inbox.put)
+
+    def run(self) -> int:
+        """
+        Work until there is a reason to stop; returns the exit code.
+
+        Must run in the main thread, where Python delivers signals. Does not return, but ends
+        the process, where it has to leave running jobs behind.
+        """
+        with handled(self.inbox):
+            logger.info("%s", self.banner(), extra={"event": "worker_started"})
+            self.heartbeat.register()
+            connections[self.using].close()
+            for thread in self.threads:
+                thread.start()
+            return Stop(self, self.inbox.get()).run()
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        return [self.recorder, self.heartbeat, *self.executors, self.claimer]
+
+    def banner(self) -> str:
+        """Version, database, queues, threads and how the worker is woken, in one line."""
+        connection = connections[self.using]
+        version = ".".join(map(str, connection.get_database_version()))
+        return (
+            f"django_jobs {__version__}, worker {self.worker.name}: "
+            f"{connection.display_name} {version} ({self.using}), "
+            f"queues: {self.config.queues}, {self.config.threads} threads, "
+            f"woken by polling every {self.config.interval:g} s and by due times"
+        )

@@ -1,0 +1,106 @@
+"""
+The recorder: writes outcomes in batches, with no wait added. While one batch is on its way,
+the next one gathers.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from django.db import connections
+
+from ..backend import DatabaseBackend
+from ..db.connections import patiently
+from ..db.errors import is_transient
+from ..execute import log_lost
+from ..failure import Failure
+from ..policy import Kind, Next, Outcome
+from ..record import Finished, record
+from ..results import announce_finished
+from .board import Board
+
+BATCH: Final = 100
+
+
+class Recorder(threading.Thread):
+    """
+    ``interrupted`` counts the attempts that were cut short and given back.
+    """
+
+    def __init__(self, backend: DatabaseBackend, board: Board, using: str) -> None:
+        super().__init__(name="django_jobs-recorder", daemon=True)
+        self.backend = backend
+        self.board = board
+        self.using = using
+        self._queue: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
+        self._deadline = float("inf")
+        self.interrupted = 0
+
+    def put(self, finished: Finished) -> None:
+        self._queue.put(finished)
+
+    def stop(self, deadline: float) -> None:
+        """Record what is there, but try no longer than ``deadline`` (monotonic)."""
+        self._deadline = deadline
+        self._queue.put(None)
+
+    def run(self) -> None:
+        try:
+            while (first := self._queue.get()) is not None:
+                batch = [first, *self._more()]
+                self._write(batch)
+        finally:
+            connections[self.using].close()
+
+    def _more(self) -> list[Finished]:
+        more: list[Finished] = []
+        while len(more) < BATCH - 1:
+            try:
+                finished = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if finished is None:
+                self._queue.put(None)
+                break
+            more.append(finished)
+        return more
+
+    def _write(self, batch: list[Finished]) -> None:
+        lost = patiently(
+            partial(self._record, batch), self.using, self._is_too_late, threading.Event()
+        )
+        if lost is None:
+            return  # the deadline has come; the jobs are rescued when the lease runs out
+        for finished in batch:
+            then: Callable[[], None] | None = None
+            if finished in lost:
+                log_lost(finished.claim)
+            else:
+                if finished.outcome.kind is Kind.RELEASED and finished.claim.started:
+                    self.interrupted += 1
+                then = partial(announce_finished, self.backend, finished)
+            self.board.recorded(finished.claim, then)
+
+    def _record(self, batch: list[Finished]) -> list[Finished]:
+        """Record ``batch``; one row that the database refuses must not hold up the others."""
+        try:
+            return record(batch, self.using)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(batch) == 1:
+                return record([_refused(batch[0], error)], self.using)
+            half = len(batch) // 2
+            return self._record(batch[:half]) + self._record(batch[half:])
+
+    def _is_too_late(self) -> bool:
+        return time.monotonic() >= self._deadline
+
+
+def _refused(finished: Finished, error: Exception) -> Finished:
+    """What is recorded where the database does not take the real outcome."""
+    outcome = Outcome(Kind.FAILED, Next.DEAD, reason="the database refused the outcome")
+    return Finished(finished.claim, outcome, failure=Failure.of(error))

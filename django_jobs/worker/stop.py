@@ -1,0 +1,158 @@
+"""
+How a worker stops: in time, and with nothing left RUNNING.
+
+First signal: nothing more is claimed, what has not started is given back, what runs may
+finish. Shortly before the deadline it is asked to end; at the deadline, at a second signal
+or at QUIT it is given back and left behind.
+"""
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from ..claim import Claim
+from ..exceptions import ShuttingDown
+from ..log import log_job, logger
+from ..release import log_released, released
+from .stacks import stacks
+
+if TYPE_CHECKING:
+    from .process import WorkerProcess
+
+# How long before the deadline running jobs are asked to end, at the most.
+NOTICE_SECONDS: Final = 2.0
+# What is kept of the deadline for writing what is left to write.
+FLUSH_SECONDS: Final = 0.5
+TICK: Final = 0.05
+
+
+class Exit(IntEnum):
+    """The exit codes of ``runjobs``."""
+
+    DRAINED = 0
+    RELEASED = 1
+    MISCONFIGURED = 3
+
+
+class Stop:
+    """
+    The stop of ``process`` for ``reason``: a signal, or a text where it stops by itself.
+
+    A worker that stops by itself waits for its running jobs without a deadline, until a
+    signal sets one.
+    """
+
+    def __init__(self, process: "WorkerProcess", reason: object) -> None:
+        self.process = process
+        self.board = process.board
+        self.reason = reason
+        self.deadline = float("inf")
+        self.notice = float("inf")
+
+    def run(self) -> int:
+        """Returns the exit code, or ends the process."""
+        reason = self.reason
+        name = reason.name if isinstance(reason, signal.Signals) else str(reason)
+        logger.info("Stopping: %s", name, extra={"event": "worker_stopping"})
+        self.process.claimer.stop()
+        if isinstance(reason, signal.Signals):
+            self._obey(reason)
+        while self.process.claimer.is_alive() or not self.board.is_empty():
+            now = time.monotonic()
+            if now >= self.deadline - FLUSH_SECONDS:
+                self._leave("the deadline has come")
+            if now >= self.notice:
+                self.board.interrupt(ShuttingDown, lambda claim: True)
+            if self.deadline < float("inf"):
+                self._give_back()
+            try:
+                again = self.process.inbox.get(timeout=TICK)
+            except queue.Empty:
+                continue
+            if isinstance(again, signal.Signals):
+                self._obey(again)
+        return self._finish()
+
+    def _obey(self, number: signal.Signals) -> None:
+        if number == getattr(signal, "SIGQUIT", None):
+            logger.warning(
+                "QUIT received, the stacks:\n%s",
+                stacks(threading.enumerate()),
+                extra={"event": "stacks"},
+            )
+            self._leave("QUIT received")
+        if self.deadline < float("inf"):
+            self._leave("a second signal was received")
+        timeout = self.process.config.shutdown_timeout
+        self.deadline = time.monotonic() + timeout
+        self.notice = self.deadline - FLUSH_SECONDS - min(NOTICE_SECONDS, timeout / 5)
+
+    def _give_back(self) -> None:
+        """
+        Give back what has not started, except in a queue that says ``drain``; ask what runs
+        in a queue that says ``release`` to end. Repeated, since the last claim may still be
+        on its way when the signal comes.
+        """
+        on_stop = self.process.options.on_stop
+        for claim in self.board.withdraw(lambda c: on_stop.get(c.job.queue_name) != "drain"):
+            log_released(claim)
+            self.process.recorder.put(released(claim))
+        self.board.interrupt(ShuttingDown, lambda c: on_stop.get(c.job.queue_name) == "release")
+
+    def _finish(self) -> int:
+        """Everything is recorded: end the threads."""
+        self.board.close()
+        self.process.recorder.stop(deadline=time.monotonic() + FLUSH_SECONDS)
+        self.process.heartbeat.stop()
+        for thread in self.process.threads:
+            thread.join(timeout=FLUSH_SECONDS)
+        code = Exit.RELEASED if self.process.recorder.interrupted else Exit.DRAINED
+        logger.info(
+            "Stopped, %d interrupted",
+            self.process.recorder.interrupted,
+            extra={"event": "worker_stopped"},
+        )
+        return code
+
+    def _leave(self, why: str) -> NoReturn:
+        """Give back what still waits or runs, write what can be written, and be gone."""
+        executors = {thread.ident: thread for thread in self.process.executors}
+        left = self.board.give_up()
+        for claim in left:
+            if claim.started:
+                self._log_left(claim, [executors[claim.thread]] if claim.thread else [], why)
+            log_released(claim)
+            self.process.recorder.put(released(claim))
+        self.process.recorder.stop(deadline=time.monotonic() + FLUSH_SECONDS)
+        self.process.recorder.join(timeout=FLUSH_SECONDS)
+        self.process.heartbeat.stop()
+        self.process.heartbeat.join(timeout=FLUSH_SECONDS)
+        unwritten = len(self.board.claims())
+        logger.log(
+            logging.WARNING if unwritten else logging.INFO,
+            "Stopped at once, %d given back%s",
+            len(left) - unwritten,
+            f", {unwritten} not written: rescued when the lease runs out" if unwritten else "",
+            extra={"event": "worker_stopped"},
+        )
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        # Executors may hold the process for as long as their jobs run, so there is no other
+        # way out.
+        os._exit(Exit.RELEASED)
+
+    def _log_left(self, claim: Claim, threads: list[threading.Thread], why: str) -> None:
+        log_job(
+            logging.WARNING,
+            "left_behind",
+            claim.job,
+            "still running, %s; its stack:\n" + stacks(threads).replace("%", "%%"),
+            why,
+            worker=claim.worker_name,
+        )

@@ -1,0 +1,77 @@
+"""Tasks for the tests."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django_jobs import Backoff, Cancel, GiveUp, JobContext, Retry, Snooze, current_job, job
+from django_jobs.compat import task
+
+
+class Unwanted(Exception):
+    pass
+
+
+@task
+def plain(*args: Any, **kwargs: Any) -> list[Any]:
+    return [list(args), kwargs]
+
+
+@job
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@job
+async def add_async(a: int, b: int) -> int:
+    return a + b
+
+
+@job(max_attempts=3, backoff=Backoff(base=10, maximum=600, jitter=0.2))
+def fail(message: str = "no luck") -> None:
+    raise ValueError(message)
+
+
+@job(max_attempts=2, give_up_on=(Unwanted,))
+def unwanted() -> None:
+    raise Unwanted("not this one")
+
+
+@job
+def steer(how: str, **kwargs: Any) -> None:
+    raise {"retry": Retry, "snooze": Snooze, "give_up": GiveUp, "cancel": Cancel}[how](
+        "because", **kwargs
+    )
+
+
+@job(takes_context=True)
+def context_facts(context: JobContext) -> dict[str, Any]:
+    return {
+        "attempt": context.attempt,
+        "fence": context.fence,
+        "same": current_job().fence == context.fence,
+        "cancelled": context.cancelled,
+        "remaining": context.remaining(),
+    }
+
+
+@job(takes_context=True)
+def wait(context: JobContext, seconds: float) -> str:
+    context.wait(seconds)
+    return "waited"
+
+
+@job(takes_context=True, timeout=0.05, max_attempts=2)
+def overrun(context: JobContext) -> None:
+    context.wait(30)
+
+
+@job
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@job(takes_context=True, queue_name="nice")
+def wait_nicely(context: JobContext, seconds: float) -> None:
+    context.wait(seconds)
