@@ -34,7 +34,8 @@ class StatusIndex(Index):
             condition = Q(status=self.statuses[0]) if one else Q(status__in=self.statuses)
             index = Index(fields=fields, name=self.name, condition=condition)
         else:
-            index = Index(fields=["status", *fields], name=self.name)
+            others = [field for field in fields if field != "status"]
+            index = Index(fields=["status", *others], name=self.name)
         return index.create_sql(model, schema_editor, using=using, **kwargs)
 
     def deconstruct(self) -> Any:
