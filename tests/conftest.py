@@ -6,21 +6,30 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from tests.support.processes import Process, Processes
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A test database of our own, so that several runs at once don't disturb each other.
-
-    On SQLite it is a file: threads and worker processes must see the same rows.
-    """
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """A test database of our own, so that several runs at once don't disturb each other."""
     if connection.vendor == "sqlite":
-        name: str | Path = tmp_path_factory.mktemp("database") / "test.sqlite3"
-    else:
-        name = f"test_django_jobs_{os.getpid()}"
-    connection.settings_dict["TEST"]["NAME"] = str(name)
+        # A file, not memory: threads and worker processes must see the same rows.
+        name = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+        connection.settings_dict["TEST"]["NAME"] = name
+        yield
+        return
+    name = f"test_django_jobs_{os.getpid()}"
+    connection.settings_dict["TEST"]["NAME"] = name
+    yield
+    # Django drops it, except where a migration failed.
+    with django_db_blocker.unblock():
+        connection.close()
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
 @pytest.fixture
