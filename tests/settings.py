@@ -1,5 +1,6 @@
 """Django settings of the test suite, and of the worker processes it starts."""
 
+import sys
 from pathlib import Path
 
 import django
@@ -7,6 +8,7 @@ import environ
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
+sys.path.append(str(BASE_DIR / "testproject"))  # the shop, see tests/testproject
 
 SECRET_KEY = "for the tests only"
 USE_TZ = True
@@ -21,6 +23,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Without IMMEDIATE, two transactions that read before they write fail at once with
     # "database is locked", whatever the timeout.
     DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.mysql":
+    DATABASES["default"]["TEST"] = {"CHARSET": "utf8mb4"}  # some servers default to latin1
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -31,6 +35,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_jobs",
     "tests.sample",
+    "shop",
 ]
 if django.VERSION < (6, 0):
     INSTALLED_APPS.append("django_tasks")
@@ -66,3 +71,14 @@ TASKS = {
         "OPTIONS": env.json("DJANGO_JOBS_OPTIONS", {}),
     },
 }
+
+# The shop's.
+TEAM_WEBHOOK_URL = ""
+SHOP_NAME = "The Small Shop"
+SHOP_CURRENCY = "EUR"
+SHOP_WEBHOOK_TIMEOUT = 5
+SHOP_MAX_ATTEMPTS = 8
+SHOP_RETRY_BASE = 5
+DEFAULT_FROM_EMAIL = "shop@example.com"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {}}
