@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import DateTimeField, Exists, F, QuerySet, Subquery, Value
+from django.db.models import DateTimeField, F, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from .db.clock import DbNow
@@ -93,7 +93,9 @@ def glance(worker: Worker, queues: QueueFilter, using: str) -> Glance:
         Worker.objects.using(using)
         .filter(pk=worker.pk)
         .values_list(
-            Exists(claimable(worker.backend_name, queues, using)),
+            # In the order of a claim, which has an index; EXISTS would let PostgreSQL scan
+            # the table for the first row of any order.
+            Subquery(claimable(worker.backend_name, queues, using).values("pk")[:1]),
             Subquery(scheduled.values("run_after")[:1]),
             DbNow(),
         )
@@ -103,7 +105,7 @@ def glance(worker: Worker, queues: QueueFilter, using: str) -> Glance:
         # Somebody deleted the row; the next heartbeat brings it back.
         return Glance(ready=True, due_in=0)
     ready, run_after, now = row
-    return Glance(ready=bool(ready), due_in=_seconds(run_after, now))
+    return Glance(ready=ready is not None, due_in=_seconds(run_after, now))
 
 
 def _claimed(job: Job, worker_id: UUID, now: datetime) -> Job:

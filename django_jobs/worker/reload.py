@@ -9,6 +9,7 @@ no signals arrive, and end it in the middle of its jobs.
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,8 @@ def _parent() -> int:
         def hand_on(number: int, frame: object, child: Any = child) -> None:
             nonlocal stopping
             stopping = True
+            if child.poll() is not None:
+                sys.exit(child.returncode)  # it has ended; this process waits for a change
             # A Ctrl-C reaches the child by itself; it is in the same group.
             if number != signal.SIGINT:
                 child.send_signal(number)

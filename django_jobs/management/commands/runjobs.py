@@ -1,7 +1,7 @@
 """``manage.py runjobs``: run jobs until told to stop."""
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -60,13 +60,18 @@ class Command(BaseCommand):
             "--check", action="store_true", help=_("Check that a worker could start, and exit.")
         )
 
-    def run_from_argv(self, argv: list[str]) -> None:
-        try:
-            super().run_from_argv(argv)
-        except SystemExit as error:
-            # argparse exits with 2 for an unknown option; to a supervisor that is the same
-            # as any other mistake in the configuration.
-            raise SystemExit(Exit.MISCONFIGURED if error.code == 2 else error.code) from None
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+
+        def refuse(message: str) -> NoReturn:
+            """One line and one exit code, like any other mistake in the configuration."""
+            if not parser.called_from_command_line:
+                raise CommandError(message, returncode=Exit.MISCONFIGURED)
+            self.stderr.write(f"CommandError: {message}")
+            sys.exit(Exit.MISCONFIGURED)
+
+        parser.error = refuse  # type: ignore[method-assign]
+        return parser
 
     def handle(self, **options: Any) -> None:
         try:
