@@ -75,3 +75,9 @@ def sleep(seconds: float) -> None:
 @job(takes_context=True, queue_name="nice")
 def wait_nicely(context: JobContext, seconds: float) -> None:
     context.wait(seconds)
+
+
+@job
+def enqueue_other(depth: int) -> None:
+    if depth:
+        enqueue_other.enqueue(depth=depth - 1)
