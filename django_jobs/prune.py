@@ -1,0 +1,42 @@
+"""Delete old finished rows."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Q
+
+from .ids import first_uuid7
+from .models import Job, Status, Worker
+
+BATCH: Final = 1000
+
+# Dead jobs wait for a person, so they are only deleted when that is asked for.
+PRUNED: Final = (Status.SUCCESSFUL, Status.CANCELLED, Status.DISCARDED)
+
+
+def prune(before: datetime, using: str, statuses: Iterable[Status] = PRUNED) -> int:
+    """
+    Delete the jobs that finished before ``before`` (aware), with their history, and the
+    rows of workers that ended before it; returns how many jobs were deleted.
+
+    Goes in steps of a thousand, each a transaction of its own, along the primary key: ids
+    are ordered by time, so that what is too young isn't even looked at.
+    """
+    old = Job.objects.using(using).filter(
+        pk__lt=first_uuid7(before), status__in=tuple(statuses), finished_at__lt=before
+    )
+    deleted = 0
+    last = None
+    while True:
+        rest = old if last is None else old.filter(pk__gt=last)
+        ids = list(rest.order_by("pk").values_list("pk", flat=True)[:BATCH])
+        if not ids:
+            break
+        last = ids[-1]
+        # Checked again as it is deleted, in case somebody has brought one back meanwhile.
+        deleted += old.filter(pk__in=ids).delete()[1].get(Job._meta.label, 0)
+    Worker.objects.using(using).filter(
+        Q(stopped_at__lt=before) | Q(stopped_at=None, lease_expires_at__lt=before)
+    ).delete()
+    return deleted
