@@ -1,7 +1,16 @@
 """What a worker asks of its database before it starts."""
 
-from django.db import connections
+import logging
+import random
+import time
+from typing import Final
+
+from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
+
+WAL_PATIENCE: Final = 10.0  # seconds
+
+logger = logging.getLogger("django_jobs")
 
 
 def unapplied_migrations(using: str) -> list[str]:
@@ -15,8 +24,22 @@ def prepare_database(using: str) -> None:
     """
     SQLite: turn on write-ahead logging, which the file keeps. Readers and one writer no
     longer lock each other out.
+
+    The switch needs the file to itself for a moment, and SQLite does not wait for that
+    whatever its timeout, so it is tried again while others write. A worker can do without.
     """
     connection = connections[using]
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA journal_mode = WAL")
+    if connection.vendor != "sqlite":
+        return
+    deadline = time.monotonic() + WAL_PATIENCE
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA journal_mode = WAL")
+        except OperationalError as error:
+            if time.monotonic() >= deadline:
+                logger.warning("Write-ahead logging could not be turned on: %s", error)
+                return
+            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 (jitter)
+        else:
+            return
