@@ -104,6 +104,18 @@ if django.VERSION >= (6, 1):
 else:
     vars().update(email)
 
+# A file for the log of django_jobs, as lines of JSON; empty for the usual text on stderr.
+if job_log := env("SHOP_JOB_LOG", default=""):
+    LOGGING = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "shop.logs.JsonFormatter"}},
+        "handlers": {
+            "jobs": {"class": "logging.FileHandler", "filename": job_log, "formatter": "json"}
+        },
+        "loggers": {"django_jobs": {"handlers": ["jobs"], "level": "INFO", "propagate": False}},
+    }
+
 # Where to tell the team about a paid order; empty for nowhere.
 TEAM_WEBHOOK_URL = env("TEAM_WEBHOOK_URL", default="")
 SHOP_NAME = env("SHOP_NAME", default="The Small Shop")

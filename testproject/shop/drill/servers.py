@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Self
 
 from aiosmtpd.smtp import SMTP
@@ -74,13 +75,24 @@ class Book:
 
 
 class MailServer:
-    """An SMTP server; the recipient is the e-mail address."""
+    """
+    An SMTP server; the recipient is the e-mail address.
 
-    def __init__(self, refusals: Mapping[str, Refusal] | None = None, delay: float = 0) -> None:
+    :param delay: seconds that a delivery takes.
+    :param folder: where the accepted mails are written to, if anywhere.
+    """
+
+    def __init__(
+        self,
+        refusals: Mapping[str, Refusal] | None = None,
+        delay: float = 0,
+        folder: Path | None = None,
+    ) -> None:
         self.book = Book(refusals or {})
         self.messages: list[EmailMessage] = []
         self.held: set[str] = set()
         self._delay = delay
+        self._folder = folder
         self._to_hold = 0
         self._released = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -143,6 +155,9 @@ class MailServer:
         if self._to_hold:
             await self._wait(recipient)
         self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
+        if self._folder:
+            path = self._folder / f"{len(self.messages):03d}.eml"
+            path.write_bytes(envelope.original_content)
         self.book.accept(recipient, 250)
         return "250 OK"
 
