@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                     ("cancel_job", "Can cancel jobs"),
                     ("copy_job", "Can run a copy of a job"),
                 ],
-                "default_permissions": ("view", "delete"),
+                "default_permissions": ("view",),
                 "indexes": [
                     django_jobs.db.indexes.StatusIndex(
                         fields=["-priority", "run_after", "id"],

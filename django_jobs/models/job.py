@@ -128,7 +128,7 @@ class Job(models.Model):
             ("cancel_job", _("Can cancel jobs")),
             ("copy_job", _("Can run a copy of a job")),
         ]
-        default_permissions = ("view", "delete")
+        default_permissions = ("view",)
         indexes: ClassVar = [
             # The order of a claim, over all queues and within one.
             StatusIndex(
