@@ -81,3 +81,14 @@ def wait_nicely(context: JobContext, seconds: float) -> None:
 def enqueue_other(depth: int) -> None:
     if depth:
         enqueue_other.enqueue(depth=depth - 1)
+
+
+@job(max_attempts=1)
+def once(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@job(takes_context=True)
+def report_progress(context: JobContext) -> None:
+    context.progress(1, 2, "half")
+    context.wait(60)

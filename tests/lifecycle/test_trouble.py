@@ -1,0 +1,92 @@
+"""The database goes away and comes back: workers wait, never exit, and lose nothing."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from django_jobs.models import Job, Status
+from tests.sample import tasks
+from tests.support.processes import Process
+from tests.support.waiting import wait_until
+
+from .support import assert_nothing_runs, wait_for_status
+
+StartWorker = Callable[..., Process]
+
+# How to list the other sessions of the test database, and how to end one.
+SESSIONS = {
+    "postgresql": (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid()",
+        "SELECT pg_terminate_backend({})",
+    ),
+    "mysql": (
+        "SELECT id FROM information_schema.processlist WHERE db = database()"
+        " AND id <> connection_id()",
+        "KILL {}",
+    ),
+}
+
+
+def end_other_sessions() -> int:
+    listing, ending = SESSIONS[connection.vendor]
+    ended = 0
+    with connection.cursor() as cursor:
+        cursor.execute(listing)
+        for (number,) in cursor.fetchall():
+            try:
+                cursor.execute(ending.format(number))
+                ended += 1
+            except OperationalError:
+                continue  # it has ended by itself meanwhile
+    return ended
+
+
+@pytest.mark.skipif("connection.vendor not in SESSIONS")
+def test_sessions_are_cut_again_and_again(start_worker: StartWorker) -> None:
+    results = [tasks.sleep.enqueue(0.05) for _ in range(40)]
+    worker = start_worker("--threads", "4", options={"LEASE": 5})
+    worker.wait_for("started: attempt", count=2)
+    cut = 0
+    for _ in range(6):
+        cut += end_other_sessions()
+        time.sleep(0.3)
+    assert cut >= 6, "the sessions were really cut"
+    for result in results:
+        wait_for_status(result, Status.SUCCESSFUL, timeout=30)
+    assert worker.running, worker
+    worker.terminate()
+    assert worker.wait() == 0, worker
+    assert_nothing_runs()
+    # The jobs themselves don't use the database, so none of them had to be tried again.
+    assert set(Job.objects.values_list("attempts", flat=True)) == {1}
+
+
+@pytest.mark.skipif("connection.vendor not in SESSIONS")
+def test_an_idle_worker_survives_a_cut(start_worker: StartWorker) -> None:
+    worker = start_worker()
+    worker.wait_for("woken by")
+    wait_until(end_other_sessions)
+    cut_at = time.monotonic()
+    result = tasks.add.enqueue(1, 2)
+    wait_for_status(result, Status.SUCCESSFUL)
+    assert time.monotonic() - cut_at < 5, "working again within five seconds"
+    worker.terminate()
+    assert worker.wait() == 0, worker
+
+
+def test_a_locked_table_is_waited_out(start_worker: StartWorker) -> None:
+    results = [tasks.sleep.enqueue(0.05) for _ in range(10)]
+    worker = start_worker("--threads", "2")
+    worker.wait_for("started: attempt")
+    with transaction.atomic():
+        # On SQLite this holds the whole database, elsewhere the rows.
+        list(Job.objects.select_for_update().values_list("pk"))
+        time.sleep(1.5)
+    for result in results:
+        wait_for_status(result, Status.SUCCESSFUL, timeout=30)
+    worker.terminate()
+    assert worker.wait() == 0, worker
+    assert_nothing_runs()
