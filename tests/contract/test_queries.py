@@ -1,0 +1,195 @@
+"""How many statements each step takes, and that they find their index."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_jobs import enqueue_many
+from django_jobs.claim import Claim, claim, claimable, glance
+from django_jobs.db.clock import DbNow
+from django_jobs.failure import Failure
+from django_jobs.models import Job, Status, Worker
+from django_jobs.policy import SUCCEEDED, Kind, Next, Outcome
+from django_jobs.promote import promote
+from django_jobs.queues import QueueFilter
+from django_jobs.record import Finished, record
+from django_jobs.rescue import abandoned
+from tests.sample import tasks
+
+# BEGIN, and COMMIT: each its own statement, where the connection shows them.
+TRANSACTION = 2
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker.objects.create(
+        hostname="here",
+        pid=1,
+        version="1",
+        backend_name="default",
+        queues="all",
+        threads=4,
+        started_at=DbNow(),
+        last_heartbeat_at=DbNow(),
+        lease_expires_at=DbNow() + timedelta(minutes=1),
+    )
+
+
+def statements(work: Callable[[], object]) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return [query["sql"] for query in captured]
+
+
+def claimed(worker: Worker, count: int) -> list[Claim]:
+    enqueue_many(tasks.add, [(n, n) for n in range(count)])
+    claims = claim(worker, QueueFilter(), count, "default")
+    assert len(claims) == count
+    for each in claims:
+        each.started = True
+    return claims
+
+
+@pytest.mark.django_db(transaction=True)
+class TestCounts:
+    def test_enqueue_is_one_insert(self) -> None:
+        tasks.add.enqueue(1, 2)
+        for task in (tasks.add, tasks.add.using(run_after=timedelta(minutes=1))):
+            made = statements(lambda task=task: task.enqueue(1, 2))
+            assert len(made) == 1, made
+            assert made[0].startswith("INSERT INTO")
+
+    @pytest.mark.parametrize("count", [1, 10, 100])
+    def test_a_claim_is_one_transaction_whatever_its_size(
+        self, worker: Worker, count: int
+    ) -> None:
+        enqueue_many(tasks.add, [(n, n) for n in range(count)])
+        made = statements(lambda: claim(worker, QueueFilter(), count, "default"))
+        assert len(made) == 2 + TRANSACTION, made
+        assert Job.objects.filter(status=Status.RUNNING).count() == count
+
+    @pytest.mark.parametrize("count", [1, 10, 100])
+    def test_recording_successes_is_one_update(self, worker: Worker, count: int) -> None:
+        batch = [Finished(each, SUCCEEDED, return_value=None) for each in claimed(worker, count)]
+        made = statements(lambda: record(batch, "default"))
+        assert len(made) == 1 + TRANSACTION, made
+        assert Job.objects.filter(status=Status.SUCCESSFUL).count() == count
+
+    def test_recording_is_one_transaction_for_a_mixed_batch(self, worker: Worker) -> None:
+        claims = claimed(worker, 90)
+        failure = Failure.of(ValueError("no"))
+        batch = (
+            [Finished(c, SUCCEEDED, return_value={"n": n}) for n, c in enumerate(claims[:30])]
+            + [
+                Finished(c, Outcome(Kind.FAILED, Next.SCHEDULED, delay=n), failure=failure)
+                for n, c in enumerate(claims[30:60])
+            ]
+            + [Finished(c, Outcome(Kind.FAILED, Next.DEAD), failure=failure) for c in claims[60:]]
+        )
+        made = statements(lambda: record(batch, "default"))
+        # An UPDATE for each kind of outcome, and one INSERT for the history.
+        assert len(made) == 4 + TRANSACTION, made
+        values = Job.objects.filter(status=Status.SUCCESSFUL).values_list("return_value")
+        assert {value["n"] for (value,) in values} == set(range(30))
+        assert Job.objects.filter(status=Status.SCHEDULED).count() == 30
+        assert Job.objects.filter(status=Status.DEAD).count() == 30
+
+    def test_a_look_is_one_statement(self, worker: Worker) -> None:
+        tasks.add.enqueue(1, 2)
+        tasks.add.using(run_after=timedelta(minutes=1)).enqueue(1, 2)
+        made = statements(lambda: glance(worker, QueueFilter(), "default"))
+        assert len(made) == 1, made
+        seen = glance(worker, QueueFilter(), "default")
+        assert seen.ready
+        assert seen.due_in == pytest.approx(60, abs=5)
+
+    def test_promotion_is_one_transaction(self) -> None:
+        for _ in range(20):
+            tasks.add.using(run_after=timezone.now()).enqueue(1, 2)
+        made = statements(lambda: promote("default"))
+        assert len(made) == 2 + TRANSACTION, made
+        assert Job.objects.filter(status=Status.READY).count() == 20
+
+
+def plan(rows: QuerySet[Job]) -> str:
+    return rows.explain()
+
+
+def uses(index: str, text: str) -> bool:
+    return re.search(rf"\b{index}\b(?!_)", text) is not None
+
+
+@pytest.fixture
+def history(django_db_blocker: object) -> None:
+    """Ten thousand finished jobs among a few that wait, with fresh statistics."""
+    now = timezone.now()
+
+    def rows(count: int, status: Status, queue: str = "default") -> None:
+        Job.objects.bulk_create(
+            [
+                Job(
+                    task_path="tests.sample.tasks.add",
+                    queue_name=queue if n % 2 else "mail",
+                    backend_name="default",
+                    priority=n % 5,
+                    status=status,
+                    enqueued_at=now,
+                    run_after=now,
+                )
+                for n in range(count)
+            ],
+            batch_size=500,
+        )
+
+    rows(10_000, Status.SUCCESSFUL)
+    rows(300, Status.READY)
+    rows(300, Status.SCHEDULED)
+    rows(20, Status.RUNNING)
+    table = Job._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {'TABLE ' * (connection.vendor == 'mysql')}{table}")
+        if connection.vendor == "mysql":
+            cursor.fetchall()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("history")
+class TestPlans:
+    def test_claim_over_all_queues_reads_the_ready_index_in_order(self) -> None:
+        found = plan(claimable("default", QueueFilter(), "default")[:10])
+        assert uses("django_jobs_ready", found), found
+        assert not sorts(found), found
+
+    def test_claim_within_a_queue_reads_its_index_in_order(self) -> None:
+        found = plan(claimable("default", QueueFilter(("mail",)), "default")[:10])
+        assert uses("django_jobs_ready_in_queue", found), found
+        assert not sorts(found), found
+
+    def test_promotion_reads_the_scheduled_index_in_order(self) -> None:
+        due = Job.objects.filter(status=Status.SCHEDULED, run_after__lte=DbNow())
+        found = plan(due.order_by("run_after")[:10])
+        assert uses("django_jobs_scheduled", found), found
+        assert not sorts(found), found
+
+    def test_rescue_does_not_scan_the_table(self) -> None:
+        found = plan(abandoned("default").order_by("pk")[:10])
+        assert scanned(Job._meta.db_table, found) is False, found
+
+
+def sorts(text: str) -> bool:
+    words = {"postgresql": "Sort", "sqlite": "USE TEMP B-TREE", "mysql": "filesort"}
+    return words[connection.vendor] in text
+
+
+def scanned(table: str, text: str) -> bool:
+    """Whether the plan reads the whole of ``table``."""
+    if connection.vendor == "mysql":
+        return any(f" {table} ALL " in line for line in text.splitlines())
+    pattern = {"postgresql": rf"Seq Scan on {table}\b", "sqlite": rf"SCAN {table}(?! USING INDEX)"}
+    return re.search(pattern[connection.vendor], text) is not None
