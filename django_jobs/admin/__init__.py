@@ -1,0 +1,11 @@
+"""
+The operator's pages. Nothing is edited by hand: what changes a row is a verb, by POST.
+
+Only ``django.contrib.admin`` imports this package, so the project need not use the admin.
+"""
+
+from .job import JobAdmin
+from .queue import QueueAdmin
+from .worker import WorkerAdmin
+
+__all__ = ["JobAdmin", "QueueAdmin", "WorkerAdmin"]

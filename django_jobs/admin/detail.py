@@ -1,0 +1,149 @@
+"""What a job's own page shows."""
+
+from typing import Any, Final
+
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from ..models import Job, JobAttempt, Status
+from . import display
+from .copies import COPY_OF
+from .outlook import Surroundings, surroundings, what_next
+from .paginator import Count
+from .verbs import VERBS, Verb
+
+ATTEMPTS_SHOWN: Final = 50
+
+
+def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str, Any]:
+    """The context of the page: one or two statements for what is around, one for the history."""
+    around = surroundings(job)
+    may_view = model_admin.has_view_arguments_permission(request)
+    timeline, left_out = _timeline(job, around)
+    return {
+        "title": job.task_name or job.task_path,
+        "subtitle": None,
+        "status": display.status_badge(job),
+        "what_next": what_next(job, around),
+        "progress": display.progress_of(job.metadata),
+        "buttons": [
+            {"verb": verb, "url": _verb_url(model_admin, request, job, verb)}
+            for verb in VERBS.values()
+            if verb.applies_to(job) and getattr(model_admin, f"has_{verb.name}_permission")(request)
+        ],
+        "facts": _facts(model_admin, job, around),
+        "may_view_arguments": may_view,
+        "values": _values(job) if may_view else [],
+        "metadata": _folded(_("Metadata"), job.metadata) if job.metadata else None,
+        "timeline": timeline,
+        "left_out": left_out,
+    }
+
+
+def _verb_url(model_admin: Any, request: HttpRequest, job: Job, verb: Verb) -> str:
+    opts = model_admin.opts
+    url = reverse(
+        f"admin:{opts.app_label}_{opts.model_name}_{verb.name}",
+        args=[job.pk],
+        current_app=model_admin.admin_site.name,
+    )
+    preserved = model_admin.get_preserved_filters(request)
+    return add_preserved_filters({"preserved_filters": preserved, "opts": opts}, url)
+
+
+def _facts(model_admin: Any, job: Job, around: Surroundings) -> list[dict[str, Any]]:
+    now = timezone.now()
+    facts = [
+        (_("Task"), job.task_path),
+        (_("Id"), job.pk),
+        (_("Queue"), job.queue_name),
+        (_("Priority"), job.priority),
+        (_("Attempts"), f"{job.attempts}/{job.max_attempts}"),
+        (_("Worker crashes"), job.crashes or ""),
+        (_("Backend"), job.backend_name),
+        (_("Enqueued"), display.moment(job.enqueued_at)),
+        (_("Run after"), display.moment(job.run_after)),
+        (_("First started"), display.moment(job.started_at)),
+        (_("Last attempted"), display.moment(job.last_attempted_at)),
+        (_("Finished"), display.moment(job.finished_at)),
+        (_("Cancel requested"), display.moment(job.cancel_requested_at)),
+        (_("Time"), display.timing(job, now)),
+        (_("Worker"), _worker_name(job, around)),
+        (_("Last error"), job.last_error),
+    ]
+    rows = [{"label": label, "value": value, "url": ""} for label, value in facts if value != ""]
+    original = job.metadata.get(COPY_OF) if isinstance(job.metadata, dict) else None
+    if isinstance(original, str):
+        opts = model_admin.opts
+        url = reverse(
+            f"admin:{opts.app_label}_{opts.model_name}_change",
+            args=[original],
+            current_app=model_admin.admin_site.name,
+        )
+        rows.append({"label": _("Copy of"), "value": original, "url": url})
+    return rows
+
+
+def _worker_name(job: Job, around: Surroundings) -> str:
+    if around.worker is not None:
+        return around.worker.name
+    return str(job.worker_id or "")
+
+
+def _values(job: Job) -> list[dict[str, Any]]:
+    values = [(_("Arguments"), job.args), (_("Keyword arguments"), job.kwargs)]
+    shown = [(label, value) for label, value in values if value]
+    if job.status == Status.SUCCESSFUL:
+        shown.append((_("Return value"), job.return_value))
+    return [_folded(label, value) for label, value in shown]
+
+
+def _folded(label: str, value: Any) -> dict[str, Any]:
+    text = display.json_text(value)
+    return {"label": label, "text": text, "is_long": display.is_long(text)}
+
+
+def _timeline(job: Job, around: Surroundings) -> tuple[list[dict[str, Any]], str]:
+    """The attempts, latest first, and how many older ones are left out."""
+    rows: Any = JobAttempt.objects.filter(job=job).order_by("-claim_no")
+    attempts = list(rows[: ATTEMPTS_SHOWN + 1])
+    left_out = ""
+    if len(attempts) > ATTEMPTS_SHOWN:
+        left_out = Count(rows.count() - ATTEMPTS_SHOWN).text
+    items = [_past(attempt) for attempt in attempts[:ATTEMPTS_SHOWN]]
+    if job.status in (Status.RUNNING, Status.SUCCESSFUL):
+        items.insert(0, _present(job, around))
+    return items, left_out
+
+
+def _present(job: Job, around: Surroundings) -> dict[str, Any]:
+    runs = job.status == Status.RUNNING
+    end = timezone.now() if runs else job.finished_at
+    return {
+        "number": job.attempts,
+        "badge": display.status_badge(job),
+        "worker": _worker_name(job, around),
+        "started": display.moment(job.last_attempted_at),
+        "took": "" if runs else display.between(job.last_attempted_at, end),
+        "runs_for": display.between(job.last_attempted_at, end) if runs else "",
+    }
+
+
+def _past(attempt: JobAttempt) -> dict[str, Any]:
+    outcome = JobAttempt.Outcome(attempt.outcome)
+    first, _newline, rest = attempt.message.strip().partition("\n")
+    return {
+        "number": attempt.number,
+        "badge": display.badge(outcome.label, display.OUTCOME_TONES[outcome]),
+        "worker": attempt.worker_name or str(attempt.worker_id or ""),
+        "started": display.moment(attempt.started_at),
+        "took": display.between(attempt.started_at, attempt.finished_at),
+        "exception": attempt.exception_class,
+        "message": first,
+        "more": attempt.message if rest or display.is_long(first) else "",
+        "traceback": attempt.traceback,
+        "delay": "" if attempt.delay is None else display.duration(attempt.delay),
+    }

@@ -1,0 +1,109 @@
+"""The filters of the job list. None of them reads more of the table than an index holds."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ..ids import first_uuid7
+from ..models import Job, Status
+from .names import Names, known_names
+
+RETRYING: Final = "retrying"
+
+
+def names_for(request: HttpRequest) -> Names:
+    """The known names, looked up once for each request."""
+    holder: Any = request
+    if not hasattr(holder, "_django_jobs_names"):
+        holder._django_jobs_names = known_names()
+    names: Names = holder._django_jobs_names
+    return names
+
+
+class Filter(admin.SimpleListFilter):
+    """A filter by one parameter; a value that is not offered may come in a link all the same."""
+
+    def choices_with_current(self, names: list[str]) -> list[str]:
+        value = self.value()
+        return names if value is None or value in names else [*names, value]
+
+
+class StatusFilter(Filter):
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        choices: list[tuple[Any, Any]] = list(Status.choices)
+        choices.insert(1, (RETRYING, _("Scheduled for a retry")))
+        return choices
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        if value is None:
+            return queryset
+        if value == RETRYING:
+            return queryset.filter(status=Status.SCHEDULED, attempts__gt=0)
+        return queryset.filter(status=value)
+
+
+class QueueFilter(Filter):
+    title = _("queue")
+    parameter_name = "queue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(name, name) for name in self.choices_with_current(names_for(request).queues)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        return queryset if value is None else queryset.filter(queue_name=value)
+
+
+class TaskFilter(Filter):
+    title = _("task")
+    parameter_name = "task"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        paths = self.choices_with_current(names_for(request).tasks)
+        names = [path.rpartition(".")[2] for path in paths]
+        labels = [
+            name if names.count(name) == 1 else path
+            for path, name in zip(paths, names, strict=True)
+        ]
+        return sorted(zip(paths, labels, strict=True), key=lambda choice: choice[1])
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        return queryset if value is None else queryset.filter(task_path=value)
+
+
+class SinceFilter(Filter):
+    """By the time in the job's id, so that the primary key serves it."""
+
+    title = _("enqueued")
+    parameter_name = "since"
+    periods: Final = {
+        "1h": (_("In the last hour"), timedelta(hours=1)),
+        "24h": (_("In the last 24 hours"), timedelta(hours=24)),
+        "7d": (_("In the last 7 days"), timedelta(days=7)),
+        "30d": (_("In the last 30 days"), timedelta(days=30)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(name, label) for name, (label, _period) in self.periods.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() not in self.periods:
+            return queryset
+        _label, period = self.periods[self.value() or ""]
+        return queryset.filter(pk__gte=first_uuid7(timezone.now() - period))
+
+
+def newest(queryset: Any, limit: int) -> Any:
+    """``queryset`` without what is older than the newest ``limit`` jobs."""
+    jobs = Job.objects.order_by("-pk").values_list("pk", flat=True)
+    oldest = jobs[limit - 1 : limit].first()
+    return queryset if oldest is None else queryset.filter(pk__gte=oldest)

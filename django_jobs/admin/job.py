@@ -1,0 +1,132 @@
+"""Jobs: a list to find and act on them, a page for each."""
+
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy, ngettext
+
+from ..models import Job
+from . import display
+from .actions import act_on_job, list_actions
+from .base import ReadOnlyAdmin
+from .changelist import JobChangeList
+from .detail import detail_context
+from .filters import QueueFilter, SinceFilter, StatusFilter, TaskFilter, newest
+from .paginator import Count
+from .verbs import VERBS, Verb
+
+SEARCHED: Final = 100_000
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ("task", "state", "queue", "tries", "time", "enqueued", "error")
+    list_display_links = ("task",)
+    list_filter = (StatusFilter, QueueFilter, TaskFilter, SinceFilter)
+    lookups = frozenset({"status", "queue", "task", "since"})
+    ordering = ("-pk",)
+    search_fields = ("task_path",)
+    search_help_text = gettext_lazy(
+        "The id of a job, or a part of a task’s name among the newest 100,000 jobs."
+    )
+    actions: Any = list_actions()
+    fields = ()
+
+    @admin.display(description=gettext_lazy("task"))
+    def task(self, job: Job) -> str:
+        return display.short_name(job.task_path)
+
+    @admin.display(description=gettext_lazy("status"))
+    def state(self, job: Job) -> str:
+        return display.status_badge(job)
+
+    @admin.display(description=gettext_lazy("queue"))
+    def queue(self, job: Job) -> str:
+        return format_html('<span class="jobs-name">{}</span>', job.queue_name)
+
+    @admin.display(description=gettext_lazy("attempts"))
+    def tries(self, job: Job) -> str:
+        return f"{job.attempts}/{job.max_attempts}"
+
+    @admin.display(description=gettext_lazy("time"))
+    def time(self, job: Job) -> str:
+        return display.timing(job, timezone.now())
+
+    @admin.display(description=gettext_lazy("enqueued"))
+    def enqueued(self, job: Job) -> str:
+        return display.age(job.enqueued_at, timezone.now())
+
+    @admin.display(description=gettext_lazy("error"), empty_value="")
+    def error(self, job: Job) -> str:
+        return format_html('<span class="jobs-error">{}</span>', job.last_error)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return self.is_allowed(request, "retry")
+
+    def has_discard_permission(self, request: HttpRequest) -> bool:
+        return self.is_allowed(request, "discard")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return self.is_allowed(request, "cancel")
+
+    def has_copy_permission(self, request: HttpRequest) -> bool:
+        return self.is_allowed(request, "copy")
+
+    def has_view_arguments_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm(f"{self.opts.app_label}.view_job_arguments"))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JobChangeList]:
+        return JobChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(pk=UUID(term)), False
+        except ValueError:
+            return newest(queryset, SEARCHED).filter(task_path__icontains=term), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        response = super().changelist_view(request, extra_context)
+        changes = getattr(response, "context_data", {}).get("cl")
+        if changes is not None and isinstance(changes.result_count, Count):
+            count = changes.result_count
+            text = ngettext("%(count)s selected", "All %(count)s selected", count)
+            response.context_data["selection_note_all"] = text % {"count": count.text}
+        return response
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        response = super().change_view(request, object_id, form_url, extra_context)
+        context = getattr(response, "context_data", None)
+        if context is not None and isinstance(context.get("original"), Job):
+            context.update(detail_context(self, request, context["original"]))
+        return response
+
+    def own_urls(self) -> list[URLPattern]:
+        return [self._verb_url(verb) for verb in VERBS.values()]
+
+    def _verb_url(self, verb: Verb) -> URLPattern:
+        view = partial(act_on_job, model_admin=self, verb=verb)
+        return path(
+            f"<uuid:job_id>/{verb.name}/",
+            self.admin_site.admin_view(view),
+            name=f"{self.opts.app_label}_{self.opts.model_name}_{verb.name}",
+        )

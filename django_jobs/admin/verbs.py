@@ -1,0 +1,119 @@
+"""What an operator may do with jobs: what it is called, which jobs it is for, what it says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy, ngettext
+
+from ..models import Job, JobQuerySet, Status
+from .display import is_cancelling
+
+ALL: Final = tuple(Status)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """
+    :param name: of the action, the URL and, with ``_job``, of the permission.
+    :param statuses: it is for jobs in one of these.
+    :param explains: what it does to a job, in a sentence.
+    :param question: asks for confirmation of n jobs.
+    :param done: says that n jobs were changed.
+    :param because: says why n jobs were skipped.
+    :param write: changes rows with one UPDATE; None where it makes new ones.
+    """
+
+    name: str
+    label: Any
+    statuses: tuple[Status, ...]
+    explains: Any
+    question: Callable[[int], str]
+    done: Callable[[int], str]
+    because: Callable[[int], str]
+    write: Callable[[JobQuerySet], int] | None = None
+
+    def applies_to(self, job: Job) -> bool:
+        """Whether ``job`` may be touched as it is now."""
+        asked_already = self is CANCEL and is_cancelling(job)
+        return job.status in self.statuses and not asked_already
+
+
+RETRY: Final = Verb(
+    name="retry",
+    label=gettext_lazy("Retry"),
+    statuses=(Status.DEAD,),
+    explains=gettext_lazy(
+        "A dead job gets a full new set of attempts, starting now. Its history is kept."
+    ),
+    question=lambda n: ngettext("Retry %(count)s job?", "Retry %(count)s jobs?", n),
+    done=lambda n: ngettext("%(count)s job was retried", "%(count)s jobs were retried", n),
+    because=lambda n: ngettext(
+        "%(count)s was skipped because it is not dead",
+        "%(count)s were skipped because they are not dead",
+        n,
+    ),
+    write=lambda jobs: jobs.retry(),
+)
+
+DISCARD: Final = Verb(
+    name="discard",
+    label=gettext_lazy("Discard"),
+    statuses=(Status.DEAD,),
+    explains=gettext_lazy(
+        "A dead job is given up for good: it no longer waits for anybody. Its row stays."
+    ),
+    question=lambda n: ngettext("Discard %(count)s job?", "Discard %(count)s jobs?", n),
+    done=lambda n: ngettext("%(count)s job was discarded", "%(count)s jobs were discarded", n),
+    because=lambda n: ngettext(
+        "%(count)s was skipped because it is not dead",
+        "%(count)s were skipped because they are not dead",
+        n,
+    ),
+    write=lambda jobs: jobs.discard(),
+)
+
+CANCEL: Final = Verb(
+    name="cancel",
+    label=gettext_lazy("Cancel"),
+    statuses=(Status.SCHEDULED, Status.READY, Status.RUNNING),
+    explains=gettext_lazy(
+        "A job that waits ends at once. One that runs is asked to end, and is not tried again."
+    ),
+    question=lambda n: ngettext("Cancel %(count)s job?", "Cancel %(count)s jobs?", n),
+    done=lambda n: ngettext("%(count)s job was cancelled", "%(count)s jobs were cancelled", n),
+    because=lambda n: ngettext(
+        "%(count)s was skipped because it has ended or was asked to already",
+        "%(count)s were skipped because they have ended or were asked to already",
+        n,
+    ),
+    write=lambda jobs: jobs.cancel(),
+)
+
+COPY: Final = Verb(
+    name="copy",
+    label=gettext_lazy("Run a copy"),
+    statuses=ALL,
+    explains=gettext_lazy(
+        "A new job is enqueued with the same task, arguments, queue and priority. "
+        "This one stays as it is."
+    ),
+    question=lambda n: ngettext(
+        "Run a copy of %(count)s job?", "Run a copy of each of %(count)s jobs?", n
+    ),
+    done=lambda n: ngettext("%(count)s copy was enqueued", "%(count)s copies were enqueued", n),
+    because=lambda n: ngettext(
+        "%(count)s was skipped because it could not be enqueued",
+        "%(count)s were skipped because they could not be enqueued",
+        n,
+    ),
+)
+
+VERBS: Final = {verb.name: verb for verb in (RETRY, DISCARD, CANCEL, COPY)}
+
+
+def asked_to_end(n: int) -> str:
+    """Says that n running jobs were asked to end."""
+    return ngettext(
+        "%(count)s running job was asked to end", "%(count)s running jobs were asked to end", n
+    )
