@@ -1,5 +1,7 @@
 """Enqueue jobs once more, the way that any call takes: looked up, validated, inserted."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
