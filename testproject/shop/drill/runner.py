@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Count
 
 from django_jobs.models import Job, Worker
@@ -85,8 +86,9 @@ class Runner:
         self._counts: dict[str, int] = {}
 
     def run(self) -> Facts:
-        for case in self.scenario.cases:
-            place_order("A customer", case.email, LINES, reference=case.reference)
+        with transaction.atomic():
+            for case in self.scenario.cases:
+                place_order("A customer", case.email, LINES, reference=case.reference)
         with self._mail, self._notices, self._processes:
             self._confirmer = self._processes.confirmer(self.scenario.run)
             self._start_workers(self.scenario.workers)
