@@ -1,0 +1,392 @@
+"""What the pages show, at what cost, and that they hold under a strict policy."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from django_jobs.admin.paginator import CappedPaginator, count_up_to
+from django_jobs.ids import first_uuid7
+from django_jobs.models import Job, JobAttempt, Queue
+from tests.admin.pages import LIST, Page, act, job_url, said
+from tests.factories import JobAttemptFactory, JobFactory, QueueFactory, WorkerFactory
+from tests.sample import tasks
+
+pytestmark = pytest.mark.django_db
+
+WORKERS = reverse("admin:django_jobs_worker_changelist")
+QUEUES = reverse("admin:django_jobs_queue_changelist")
+QUEUE_ADD = reverse("admin:django_jobs_queue_add")
+SCRIPT = "<script>alert(1)</script>"
+STATES: list[dict[str, Any]] = [
+    {},
+    {"scheduled": True},
+    {"scheduled": True, "attempts": 1, "last_error": "ValueError"},
+    {"running": True},
+    {"running": True, "cancel_requested_at": timezone.now()},
+    {"successful": True},
+    {"dead": True},
+    {"cancelled": True},
+    {"discarded": True},
+]
+
+
+def listed(client: Client, **query: str) -> set[Any]:
+    response = client.get(LIST, query)
+    assert response.status_code == 200
+    return {job.pk for job in response.context_data["cl"].result_list}
+
+
+class TestList:
+    def test_shows_what_an_operator_asks(self, admin: Client) -> None:
+        JobFactory(dead=True, task_path="shop.tasks.send_invoice", queue_name="mail")
+        page = admin.get(LIST).content.decode()
+        for text in ("send_invoice", "Dead", "mail", "5/5", "ValueError: no luck"):
+            assert text in page
+
+    def test_empty(self, admin: Client) -> None:
+        assert "There are no jobs yet." in admin.get(LIST).content.decode()
+        JobFactory()
+        assert "No job matches." in admin.get(f"{LIST}?q=nothing").content.decode()
+
+    def test_newest_first(self, admin: Client) -> None:
+        jobs = JobFactory.create_batch(3)
+        shown = list(admin.get(LIST).context_data["cl"].result_list)
+        assert [job.pk for job in shown] == [job.pk for job in reversed(jobs)]
+
+    def test_filters(self, admin: Client) -> None:
+        dead = JobFactory(dead=True)
+        mail = JobFactory(queue_name="mail")
+        fail = JobFactory(task_path="tests.sample.tasks.fail")
+        scheduled = JobFactory(scheduled=True)
+        retrying = JobFactory(scheduled=True, attempts=1)
+        assert listed(admin, status="DEAD") == {dead.pk}
+        assert listed(admin, status="SCHEDULED") == {scheduled.pk, retrying.pk}
+        assert listed(admin, status="retrying") == {retrying.pk}
+        assert listed(admin, queue="mail") == {mail.pk}
+        assert listed(admin, task="tests.sample.tasks.fail") == {fail.pk}
+        assert listed(admin, queue="mail", status="DEAD") == set()
+
+    @pytest.mark.parametrize(("since", "days"), [("1h", 0), ("24h", 0.5), ("7d", 5), ("30d", 20)])
+    def test_filter_by_time(self, admin: Client, since: str, days: float) -> None:
+        old = first_uuid7(timezone.now() - timedelta(days=40))
+        JobFactory(pk=old)
+        recent = JobFactory(pk=first_uuid7(timezone.now() - timedelta(days=days)))
+        assert listed(admin, since=since) == {recent.pk}
+        assert listed(admin) == {old, recent.pk}
+
+    def test_filters_offer_names_in_use_and_those_of_settings(self, admin: Client) -> None:
+        JobFactory(queue_name="used", task_path="gone.tasks.one")
+        QueueFactory(name="rowed")
+        known = tasks.fail.module_path
+        page = admin.get(LIST).content.decode()
+        for link in ("queue=used", "queue=rowed", "task=gone.tasks.one", f"task={known}"):
+            assert link in page
+
+    def test_search(self, admin: Client) -> None:
+        job, other = JobFactory(task_path="shop.tasks.send"), JobFactory()
+        assert listed(admin, q=str(job.pk)) == {job.pk}
+        assert listed(admin, q=f" {job.pk} ") == {job.pk}
+        assert listed(admin, q=str(uuid4())) == set()
+        assert listed(admin, q="SEND") == {job.pk}
+        assert listed(admin, q="tasks") == {job.pk, other.pk}
+
+    def test_search_looks_at_the_newest_only(
+        self, admin: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("django_jobs.admin.job.SEARCHED", 2)
+        jobs = JobFactory.create_batch(3)
+        assert listed(admin, q="add") == {jobs[1].pk, jobs[2].pk}
+
+    @pytest.mark.parametrize("count", [1, 60])
+    def test_takes_the_same_statements_for_any_number_of_jobs(
+        self, admin: Client, django_assert_num_queries: Callable[..., Any], count: int
+    ) -> None:
+        JobFactory.create_batch(count, dead=True)
+        # Session, user, the names for the filters (where they begin, what they are, queues),
+        # the count, the rows.
+        with django_assert_num_queries(7) as captured:
+            admin.get(LIST)
+        assert not [q for q in captured.captured_queries if '"kwargs"' in q["sql"]]
+
+    def test_a_count_that_is_cut_short_says_so(
+        self, admin: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("django_jobs.admin.paginator.count_up_to.__defaults__", (150,))
+        JobFactory.create_batch(151)
+        page = admin.get(LIST).content.decode()
+        assert "150+ jobs" in " ".join(page.split())
+        assert "Select all 150+ jobs" in page
+        assert len(admin.get(f"{LIST}?p=2").context_data["cl"].result_list) == 50
+        assert admin.get(f"{LIST}?p=3").status_code == 302
+        assert "150+" not in admin.get(f"{LIST}?status=DEAD").content.decode()
+
+    @pytest.mark.parametrize("lookup", ["e=1", "status=nonsense", "since=nonsense", "p=x", "o=1.2"])
+    def test_survives_wild_parameters(self, admin: Client, lookup: str) -> None:
+        JobFactory()
+        assert admin.get(f"{LIST}?{lookup}").status_code == 200
+
+
+def test_count_reads_no_further_than_its_limit() -> None:
+    JobFactory.create_batch(5)
+    count = count_up_to(Job.objects.all(), limit=3)
+    assert (count, count.more, count.text) == (3, True, "3+")
+    count = count_up_to(Job.objects.all(), limit=5)
+    assert (count, count.more, count.text) == (5, False, "5")
+    assert CappedPaginator(list(range(7)), 2).count == 7
+
+
+def plan(rows: Any) -> str:
+    explained: str = rows.explain()
+    return explained
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="reads SQLite's plans")
+def test_plans_of_the_list() -> None:
+    since = Job.objects.order_by("-pk").filter(pk__gte=first_uuid7(timezone.now()))[:100]
+    assert re.search(r"SEARCH django_jobs_job USING INDEX \S+ \(id>\?\)", plan(since))
+    assert "TEMP B-TREE" not in plan(since)
+
+
+class TestDetail:
+    @pytest.mark.parametrize("traits", STATES)
+    def test_every_state(self, admin: Client, traits: dict[str, Any]) -> None:
+        page = Page(admin.get(job_url(JobFactory(**traits))))
+        assert "What happens next:" in page.text
+
+    def test_attempts_with_all_there_is_to_know(self, admin: Client) -> None:
+        job = JobFactory(dead=True)
+        started = timezone.now() - timedelta(seconds=90)
+        JobAttemptFactory(
+            job=job,
+            started_at=started,
+            finished_at=started + timedelta(seconds=75),
+            worker_name="host:77",
+            message="no luck\nat all",
+            delay=12.5,
+        )
+        page = admin.get(job_url(job)).content.decode()
+        for text in (
+            "Attempt 1",
+            "Failed",
+            "took 1 min 15 s",
+            "on host:77",
+            "builtins.ValueError",
+            "next attempt after 12 s",
+            "at all",
+            "<summary>Traceback</summary>",
+        ):
+            assert text in page
+
+    def test_latest_attempt_first_and_not_all_of_very_many(
+        self, admin: Client, django_assert_max_num_queries: Callable[..., Any]
+    ) -> None:
+        job = JobFactory(dead=True)
+        now = timezone.now()
+        JobAttempt.objects.bulk_create(
+            JobAttempt(job=job, claim_no=n, number=n, finished_at=now, outcome="SNOOZED")
+            for n in range(1, 81)
+        )
+        with django_assert_max_num_queries(8):
+            page = admin.get(job_url(job)).content.decode()
+        assert page.index("Attempt 80") < page.index("Attempt 79") < page.index("Attempt 31")
+        assert "Attempt 30<" not in page
+        assert "30 older attempts are not shown." in page
+
+    @pytest.mark.parametrize("traits", STATES)
+    def test_takes_few_statements(
+        self,
+        admin: Client,
+        django_assert_max_num_queries: Callable[..., Any],
+        traits: dict[str, Any],
+    ) -> None:
+        job = JobFactory(**traits)
+        with django_assert_max_num_queries(6):
+            admin.get(job_url(job))
+
+    def test_progress(self, admin: Client) -> None:
+        progress = {"done": 1200, "total": 4000, "note": "rows <b>"}
+        page = Page(admin.get(job_url(JobFactory(running=True, metadata={"progress": progress}))))
+        [bar] = page.all("progress")
+        assert (bar["value"], bar["max"]) == ("1200", "4000")
+        assert "1,200 of 4,000 – rows &lt;b&gt;" in page.text
+
+    @pytest.mark.parametrize(
+        "progress", [None, 7, [], {"done": "x"}, {"done": 3, "total": 0}, {"done": 9, "total": 5}]
+    )
+    def test_progress_of_any_kind(self, admin: Client, progress: Any) -> None:
+        job = JobFactory(running=True, metadata={"progress": progress})
+        Page(admin.get(job_url(job)))
+
+    def test_long_arguments_are_folded(self, admin: Client) -> None:
+        page = admin.get(job_url(JobFactory(args=["x" * 2000], kwargs={"a": 1}))).content.decode()
+        assert "<summary>Arguments</summary>" in page
+        assert "<h3>Keyword arguments</h3>" in page
+
+    def test_a_job_that_is_gone_and_a_junk_id(self, admin: Client) -> None:
+        for object_id in (str(uuid4()), "junk"):
+            response = admin.get(reverse("admin:django_jobs_job_change", args=[object_id]))
+            assert response.status_code == 302
+            assert "doesn’t exist" in said(response)[0]
+
+    def test_odd_metadata(self, admin: Client) -> None:
+        Page(admin.get(job_url(JobFactory(metadata={"copy_of": f"../../{SCRIPT}"}))))
+
+
+class TestWhatHappensNext:
+    def next(self, client: Client, **traits: Any) -> str:
+        return str(client.get(job_url(JobFactory(**traits))).context_data["what_next"])
+
+    def test_ready(self, admin: Client) -> None:
+        assert "no worker is running" in self.next(admin)
+        WorkerFactory(lost=True)
+        assert "no worker is running" in self.next(admin)
+        WorkerFactory()
+        assert self.next(admin) == "It starts as soon as a worker is free."
+        QueueFactory(name="default", paused=True)
+        assert "the queue “default” is paused" in self.next(admin)
+
+    def test_scheduled(self, admin: Client) -> None:
+        WorkerFactory()
+        assert re.search(r"It is due in (1 h|59 min \d+ s)\.", self.next(admin, scheduled=True))
+        assert "Attempt 3 of 5 is due in" in self.next(admin, scheduled=True, attempts=2)
+
+    def test_running(self, admin: Client) -> None:
+        live, lost = WorkerFactory().pk, WorkerFactory(lost=True).pk
+        running = {"running": True, "worker_id": live}
+        assert "the job is tried again" in self.next(admin, **running)
+        assert "the last attempt" in self.next(admin, **running, max_attempts=1)
+        asked = self.next(admin, **running, cancel_requested_at=timezone.now())
+        assert "asked to end" in asked
+        assert "was lost" in self.next(admin, running=True, worker_id=lost)
+        assert "was lost" in self.next(admin, running=True)
+
+    def test_ended(self, admin: Client) -> None:
+        assert "until somebody retries" in self.next(admin, dead=True)
+        assert self.next(admin, successful=True) == "Nothing: it has ended."
+
+
+class TestWorkers:
+    def test_states(self, admin: Client) -> None:
+        assert "manage.py runjobs" in admin.get(WORKERS).content.decode()
+        rows = {
+            "live": WorkerFactory(queues="mail,in*"),
+            "lost": WorkerFactory(lost=True),
+            "stopped": WorkerFactory(stopped_at=timezone.now()),
+        }
+        for state, worker in rows.items():
+            response = admin.get(WORKERS, {"state": state})
+            assert [w.pk for w in response.context_data["cl"].result_list] == [worker.pk]
+            assert f">{state.capitalize()}</span>" in response.content.decode()
+            url = reverse("admin:django_jobs_worker_change", args=[worker.pk])
+            assert worker.name in admin.get(url).content.decode()
+            assert admin.post(url).status_code == 403
+
+
+class TestQueues:
+    def choose(self, client: Client, action: str, *names: str) -> Any:
+        data = {"action": action, "index": "0", "_selected_action": names}
+        return client.post(QUEUES, data)
+
+    def test_pause_and_resume(self, admin: Client) -> None:
+        QueueFactory(name="a")
+        QueueFactory(name="b", paused=True)
+        assert said(self.choose(admin, "pause", "a", "b")) == ["1 queue was paused."]
+        assert Queue.objects.paused().count() == 2
+        assert LogEntry.objects.get().object_id == "a"
+        assert said(self.choose(admin, "resume", "a", "b")) == ["2 queues were resumed."]
+        assert not Queue.objects.paused().exists()
+        assert said(self.choose(admin, "resume", "a")) == ["0 queues were resumed."]
+        assert sorted(LogEntry.objects.values_list("object_id", "change_message")) == [
+            ("a", "Pause"),
+            ("a", "Resume"),
+            ("b", "Resume"),
+        ]
+
+    def test_add(self, admin: Client) -> None:
+        JobFactory(queue_name="in-use")
+        page = Page(admin.get(QUEUE_ADD))
+        assert {"value": "in-use"} in page.all("option")
+        admin.post(QUEUE_ADD, {"name": "open"})
+        assert Queue.objects.get().paused_at is None
+        assert "already exists" in admin.post(QUEUE_ADD, {"name": "open"}).content.decode()
+
+    @pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, SCRIPT, "a;--", "a/b"])
+    def test_add_takes_names_only(self, admin: Client, name: str) -> None:
+        assert admin.post(QUEUE_ADD, {"name": name}).status_code == 200
+        assert not Queue.objects.exists()
+
+    def test_nothing_is_edited(self, admin: Client) -> None:
+        QueueFactory(name="a", paused=True)
+        url = reverse("admin:django_jobs_queue_change", args=["a"])
+        assert "Paused" in admin.get(url).content.decode()
+        assert admin.post(url, {"name": "b"}).status_code == 403
+
+
+@pytest.fixture
+def hostile() -> Job:
+    """A job that brings a script wherever text may come from."""
+    worker = WorkerFactory(hostname=SCRIPT, queues=SCRIPT, version=SCRIPT[:32])
+    QueueFactory(name=SCRIPT)
+    job = JobFactory(
+        dead=True,
+        task_path=f"x.{SCRIPT}",
+        queue_name=SCRIPT,
+        backend_name=SCRIPT,
+        last_error=SCRIPT,
+        worker_id=worker.pk,
+        args=[SCRIPT],
+        kwargs={SCRIPT: SCRIPT},
+        metadata={SCRIPT: SCRIPT, "copy_of": SCRIPT, "progress": {"done": 1, "note": SCRIPT}},
+    )
+    JobAttemptFactory(
+        job=job,
+        worker_name=SCRIPT,
+        exception_class=SCRIPT,
+        message=f"{SCRIPT}\n{SCRIPT}",
+        traceback=SCRIPT,
+    )
+    return job
+
+
+def test_every_page_escapes_and_holds_under_a_strict_policy(admin: Client, hostile: Job) -> None:
+    other = JobFactory(dead=True, task_path=hostile.task_path, last_error=SCRIPT)
+    worker = reverse("admin:django_jobs_worker_change", args=[hostile.worker_id])
+    queue = reverse("admin:django_jobs_queue_change", args=["_3Cscript_3Ealert(1)_3C_2Fscript_3E"])
+    responses = [
+        admin.get(url)
+        for url in (
+            LIST,
+            f"{LIST}?q={SCRIPT}",
+            f"{LIST}?queue={SCRIPT}&task={SCRIPT}",
+            job_url(hostile),
+            WORKERS,
+            worker,
+            QUEUES,
+            QUEUE_ADD,
+            queue,
+        )
+    ]
+    responses.append(act(admin, "retry", hostile, other))
+    responses.append(admin.post(job_url(hostile, "copy"), follow=True))
+    responses.append(admin.get(job_url(hostile, "history")))
+    for response in responses:
+        page = Page(response)
+        assert SCRIPT not in page.text
+        assert not page.inline
+        for tag, attrs in page.elements:
+            assert "style" not in attrs, (tag, attrs)
+            assert not [name for name in attrs if name.startswith("on")], (tag, attrs)
+            source = attrs.get("src") or (attrs.get("href", "") if tag == "link" else "")
+            assert "//" not in source, (tag, attrs)
+        scripts = [attrs for attrs in page.all("script") if not attrs.get("src")]
+        # Data for scripts, which no policy stops; Django's own, where there are any.
+        assert all(attrs.get("type") == "application/json" for attrs in scripts)

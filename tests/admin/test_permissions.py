@@ -1,0 +1,157 @@
+"""Who may do what: each verb has a permission of its own, and GET changes nothing."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+
+from django_jobs.models import Job, Queue, Status
+from tests.admin.pages import LIST, VERBS, Page, act, job_url, said
+from tests.factories import JobFactory, QueueFactory
+
+pytestmark = pytest.mark.django_db
+
+QUEUES = reverse("admin:django_jobs_queue_changelist")
+QUEUE_ADD = reverse("admin:django_jobs_queue_add")
+FOR = {"retry": "dead", "discard": "dead", "cancel": "scheduled", "copy": "successful"}
+
+
+def unchanged(job: Job) -> bool:
+    status = job.status
+    job.refresh_from_db()
+    return job.status == status and Job.objects.count() == 1 and not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+class TestVerb:
+    def test_viewer(self, verb: str, browser: Callable[..., Client]) -> None:
+        viewer, job = browser(), JobFactory(**{FOR[verb]: True})
+        assert Page(viewer.get(job_url(job))).buttons() == set()
+        assert 'name="action"' not in viewer.get(LIST).content.decode()
+        assert viewer.post(job_url(job, verb)).status_code == 403
+        act(viewer, verb, job)
+        assert unchanged(job)
+
+    def test_operator_of_this_verb_alone(self, verb: str, browser: Callable[..., Client]) -> None:
+        operator, job = browser(f"{verb}_job"), JobFactory(**{FOR[verb]: True})
+        assert Page(operator.get(job_url(job))).buttons() == {verb}
+        options = [attrs["value"] for attrs in Page(operator.get(LIST)).all("option")]
+        assert options == ["", verb]
+        for other in set(VERBS) - {verb}:
+            assert operator.post(job_url(job, other)).status_code == 403
+            assert said(act(operator, other, job)) == ["No action selected."]
+        assert unchanged(job)
+        assert operator.post(job_url(job, verb)).status_code == 302
+        assert LogEntry.objects.count() == 1
+
+    def test_without_the_permission_to_view(
+        self, verb: str, browser: Callable[..., Client]
+    ) -> None:
+        blind, job = browser(f"{verb}_job", view=()), JobFactory(**{FOR[verb]: True})
+        assert blind.get(LIST).status_code == 403
+        assert blind.get(job_url(job)).status_code == 403
+        assert blind.post(job_url(job, verb)).status_code == 403
+        assert unchanged(job)
+
+    def test_get_is_refused(self, verb: str, admin: Client) -> None:
+        job = JobFactory(**{FOR[verb]: True})
+        response = admin.get(job_url(job, verb))
+        assert (response.status_code, response["Allow"]) == (405, "POST")
+        admin.get(LIST, {"action": verb, "_selected_action": str(job.pk), "index": "0"})
+        assert unchanged(job)
+
+    def test_a_forged_request_is_refused(self, verb: str, admin: Client) -> None:
+        job = JobFactory(**{FOR[verb]: True})
+        forger = Client(enforce_csrf_checks=True)
+        forger.cookies = admin.cookies
+        assert forger.post(job_url(job, verb)).status_code == 403
+        assert act(forger, verb, job).status_code == 403
+        assert unchanged(job)
+
+    def test_nobody(self, verb: str) -> None:
+        job = JobFactory(**{FOR[verb]: True})
+        response = Client().post(job_url(job, verb))
+        assert response.status_code == 302
+        assert reverse("admin:login") in response.url
+        assert unchanged(job)
+
+
+def test_superuser_sees_what_applies(admin: Client) -> None:
+    def buttons(job: Job) -> set[str]:
+        return Page(admin.get(job_url(job))).buttons()
+
+    assert buttons(JobFactory(dead=True)) == {"retry", "discard", "copy"}
+    assert buttons(JobFactory()) == {"cancel", "copy"}
+    assert buttons(JobFactory(scheduled=True)) == {"cancel", "copy"}
+    assert buttons(JobFactory(running=True)) == {"cancel", "copy"}
+    assert buttons(JobFactory(successful=True)) == {"copy"}
+    assert buttons(JobFactory(cancelled=True)) == {"copy"}
+    assert buttons(JobFactory(discarded=True)) == {"copy"}
+
+
+class TestArguments:
+    def test_are_hidden_without_their_permission(self, browser: Callable[..., Client]) -> None:
+        job = JobFactory(
+            successful=True, args=["arg-secret"], kwargs={"k": "kw-secret"}, return_value="r-secret"
+        )
+        page = browser().get(job_url(job)).content.decode()
+        assert "secret" not in page
+        assert "(hidden)" in page
+        page = browser("view_job_arguments").get(job_url(job)).content.decode()
+        assert all(value in page for value in ("arg-secret", "kw-secret", "r-secret"))
+        assert "(hidden)" not in page
+
+    @pytest.mark.parametrize(
+        "lookup", ["kwargs__password", "args__contains", "return_value", "worker_id", "id__gt"]
+    )
+    def test_can_not_be_guessed_at_by_a_filter(
+        self, browser: Callable[..., Client], lookup: str
+    ) -> None:
+        JobFactory(kwargs={"password": "x"})
+        assert browser().get(LIST, {lookup: "x"}).status_code == 400
+
+
+class TestByHand:
+    def test_nothing_is_added_edited_or_deleted(self, admin: Client) -> None:
+        job = JobFactory(dead=True)
+        assert admin.get(f"{LIST}add/").status_code == 403
+        assert admin.post(f"{LIST}add/").status_code == 403
+        assert admin.post(job_url(job), {"status": "READY"}).status_code == 403
+        assert admin.get(job_url(job, "delete")).status_code == 403
+        assert admin.post(job_url(job, "delete"), {"post": "yes"}).status_code == 403
+        assert unchanged(job)
+        assert said(act(admin, "delete_selected", job)) == ["No action selected."]
+        assert unchanged(job)
+
+    def test_the_page_of_a_job_has_no_inputs(self, admin: Client) -> None:
+        page = Page(admin.get(job_url(JobFactory(dead=True))))
+        names = {attrs.get("name") for attrs in page.all("input") if attrs["type"] != "search"}
+        assert names == {"csrfmiddlewaretoken"}
+        assert not page.all("textarea")
+        assert not page.all("select")
+
+
+class TestQueues:
+    def test_viewer(self, browser: Callable[..., Client]) -> None:
+        viewer = browser()
+        QueueFactory(name="mail")
+        assert 'name="action"' not in viewer.get(QUEUES).content.decode()
+        assert viewer.get(QUEUE_ADD).status_code == 403
+        assert viewer.post(QUEUE_ADD, {"name": "x"}).status_code == 403
+        viewer.post(QUEUES, {"action": "pause", "index": "0", "_selected_action": "mail"})
+        assert not Queue.objects.paused().exists()
+
+    def test_operator(self, browser: Callable[..., Client]) -> None:
+        operator = browser("pause_queue")
+        assert operator.post(QUEUE_ADD, {"name": "mail", "pause": "on"}).status_code == 302
+        assert Queue.objects.paused().get().name == "mail"
+
+
+def test_a_retry_needs_the_status_too(browser: Callable[..., Client]) -> None:
+    job = JobFactory(running=True)
+    response = browser("retry_job").post(job_url(job, "retry"))
+    assert "it is not dead" in said(response)[0]
+    job.refresh_from_db()
+    assert job.status == Status.RUNNING
