@@ -20,6 +20,7 @@ from django_jobs.promote import promote
 from django_jobs.queues import QueueFilter
 from django_jobs.record import Finished, record
 from django_jobs.rescue import abandoned
+from tests.factories import WorkerFactory
 from tests.sample import tasks
 
 # BEGIN, and COMMIT: each its own statement, where the connection shows them.
@@ -28,17 +29,7 @@ TRANSACTION = 2
 
 @pytest.fixture
 def worker() -> Worker:
-    return Worker.objects.create(
-        hostname="here",
-        pid=1,
-        version="1",
-        backend_name="default",
-        queues="all",
-        threads=4,
-        started_at=DbNow(),
-        last_heartbeat_at=DbNow(),
-        lease_expires_at=DbNow() + timedelta(minutes=1),
-    )
+    return WorkerFactory()
 
 
 def statements(work: Callable[[], object]) -> list[str]:
