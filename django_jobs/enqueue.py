@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
 
@@ -128,14 +128,18 @@ class OnCommit(Generic[P, R]):
         :returns: the id that the job will have, where the backend is django_jobs; else None.
         """
         backend: Any = self.task.get_backend()
-        later: Callable[[], object] = partial(self.task.enqueue, *args, **kwargs)
-        job_id = None
-        if hasattr(backend, "prepare"):
-            job = backend.prepare(self.task, args, kwargs)
-            later = partial[object](insert, backend, self.task, job)
-            job_id = str(job.id)
-        transaction.on_commit(later, using=self.using, robust=True)
-        return job_id
+        job = backend.prepare(self.task, args, kwargs) if hasattr(backend, "prepare") else None
+
+        # Not a partial: Django logs the __qualname__ of a callback that fails, and before 6.1
+        # loses the callbacks after it where it has none.
+        def enqueue_now() -> None:
+            if job is None:
+                self.task.enqueue(*args, **kwargs)
+            else:
+                insert(backend, self.task, job)
+
+        transaction.on_commit(enqueue_now, using=self.using, robust=True)
+        return None if job is None else str(job.id)
 
 
 def enqueue_many(
