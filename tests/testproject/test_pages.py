@@ -84,6 +84,14 @@ def test_an_order_shows_a_job_that_failed_and_waits(staff, order):
     assert html.count("<td>SMTPDataError</td>") == 2
 
 
+def test_a_job_leads_to_the_admin_where_it_can_be_retried(staff, clerk, order):
+    confirm_payment(order)
+    url = reverse("admin:django_jobs_job_change", args=[order.jobs.first().result_id])
+    assert url in page(staff, order.get_absolute_url())
+    assert staff.get(url).status_code == HTTPStatus.OK
+    assert url not in page(clerk, order.get_absolute_url())  # who may not see jobs
+
+
 def test_a_job_that_was_pruned_is_no_error(staff, order):
     confirm_payment(order)
     Job.objects.all().delete()

@@ -59,7 +59,6 @@ class Facts:
     last_stops: list[Stopped] = field(default_factory=list)
     mails: list[Contact] = field(default_factory=list)
     notices: list[Contact] = field(default_factory=list)
-    message_ids: list[str] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -103,7 +102,6 @@ class Runner:
             self.display.say("all workers stopped")
             self.facts.mails = self._mail.book.contacts()
             self.facts.notices = self._notices.book.contacts()
-            self.facts.message_ids = [str(m["Message-ID"]) for m in self._mail.messages]
             self.facts.logs = self._processes.logs
         self.facts.seconds = self.display.seconds
         return self.facts
