@@ -1,9 +1,9 @@
 """Walk through a page as its reader does: in an empty folder, with real commands.
 
 - A `python` block that begins with `# path/to/file.py` is written to that file; one that begins
-  with `# path/to/file.py, at the end` is added to it.
+  with `# path/to/file.py, at the end` is added to it. Any other is run in the project's shell.
 - A `console` block's `$ ` lines are run by bash, and what they say is compared with the lines
-  that follow. `...` stands for anything. `^C` means that the command runs until it has said
+  that follow. `...` stands for anything; where no lines follow, only errors matter. `^C` means that the command runs until it has said
   the lines above, then gets SIGINT as from a terminal.
 - What differs from run to run is made equal on both sides first: ids, times, durations, the
   name of the worker, versions. Lines that Django's own task logger adds are left out.
@@ -27,7 +27,7 @@ from tests.docs.blocks import Block, blocks
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 
-NOT_RUN = re.compile(r"(python3 -m venv|\. \.venv/bin/activate|(python -m )?pip install|git clone)\b")
+NOT_RUN = re.compile(r"(python3 -m venv|\. \.venv/bin/activate|(python -m )?pip install|make \w+)\b")
 FILE = re.compile(r"# (?P<path>[\w/.-]+\.\w+)(?P<add>, at the end)?\n+")
 VARIES = (
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>"),
@@ -63,7 +63,10 @@ class Walk:
 
     def write(self, block: Block) -> None:
         head = FILE.match(block.source)
-        assert head, f"{block}: does not begin with '# path/to/file.py'"
+        if head is None:
+            said = self.finished(f"python manage.py shell -c {shlex.quote(block.source)}")
+            assert matches("", said), f"{block}\n{said}"
+            return
         path = self.folder / head["path"]
         text = block.source[head.end() :]
         if head["add"]:
@@ -101,6 +104,7 @@ class Walk:
             timeout=60,
             check=False,
         )
+        assert not done.returncode, f"{command}: exit {done.returncode}\n{done.stdout}"
         return done.stdout
 
     def interrupted(self, command: str, expected: str) -> str:
