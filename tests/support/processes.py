@@ -16,6 +16,7 @@ from django.db import connection
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SHOWN = 100  # lines of a process's output, in a failure
 
 
 class Process:
@@ -92,7 +93,10 @@ class Process:
 
     def __str__(self) -> str:
         state = "running" if self.running else f"exit {self.popen.returncode}"
-        return f"{' '.join(self.command)} (pid {self.pid}, {state})\n{self.output}"
+        lines = self.output.splitlines()
+        if (more := len(lines) - SHOWN) > 0:
+            lines[SHOWN // 2 : -SHOWN // 2] = [f"... {more} lines, see {self.log}"]
+        return "\n".join([f"{' '.join(self.command)} (pid {self.pid}, {state})", *lines])
 
 
 class Processes:
