@@ -4,18 +4,22 @@ errors of the public calls. Each carries its data as attributes.
 """
 
 from datetime import timedelta
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 
 Delay = float | timedelta
 """A delay: seconds, or a timedelta."""
 
+LONGEST_DELAY: Final = 100 * 365 * 86400
+"""A hundred years in seconds: more would leave the calendar of one database or another."""
+
 
 def seconds(delay: Delay) -> float:
-    """``delay`` in seconds. Raises ``ValueError`` where it is negative or not finite."""
+    """``delay`` in seconds. Raises ``ValueError`` where it isn't from 0 to a hundred years."""
     value = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"A delay must be a finite number of seconds, 0 or more, not {delay!r}.")
+    if not 0 <= value <= LONGEST_DELAY:
+        raise ValueError(f"A delay must be from 0 seconds to a hundred years, not {delay!r}.")
     return value
 
 

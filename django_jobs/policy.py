@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from .exceptions import (
+    LONGEST_DELAY,
     Cancel,
     CancelRequested,
     Delay,
@@ -36,7 +37,7 @@ class Backoff:
     Architecture Blog, 2015).
 
     :param base: seconds after the first attempt, more than 0.
-    :param maximum: the longest delay in seconds, at least ``base``.
+    :param maximum: the longest delay in seconds, at least ``base``, a hundred years at most.
     :param jitter: the share by which a delay may vary, 0 to 1.
     :raises ValueError: where a figure is out of its range.
     """
@@ -48,8 +49,11 @@ class Backoff:
     def __post_init__(self) -> None:
         if not 0 < self.base < float("inf"):
             raise ValueError(f"Backoff: base must be more than 0 seconds, not {self.base!r}.")
-        if not self.base <= self.maximum < float("inf"):
-            raise ValueError(f"Backoff: maximum must be at least base, not {self.maximum!r}.")
+        if not self.base <= self.maximum <= LONGEST_DELAY:
+            raise ValueError(
+                "Backoff: maximum must be at least base, and a hundred years at most, "
+                f"not {self.maximum!r}."
+            )
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"Backoff: jitter must be between 0 and 1, not {self.jitter!r}.")
 
@@ -211,7 +215,7 @@ def decide(
         return replace(dead, reason="not worth another attempt")
     try:
         delay = policy.delay(attempt, exception, task_result)
-    except Exception as error:
+    except BaseException as error:
         # A broken backoff function must not cost the job its other attempts.
         delay = Backoff().delay(attempt)
         return Outcome(
