@@ -11,7 +11,7 @@ import json
 import math
 from typing import Any, Final
 
-from .exceptions import InvalidArgument
+from .exceptions import InvalidArgument, InvalidReturnValue
 
 MAX_INT: Final = 2**63 - 1
 # Integral floats from here on are written with an exponent, and jsonb returns them as int.
@@ -42,9 +42,14 @@ def check_return_value(value: Any, *, max_bytes: int, max_depth: int) -> Any:
     A copy of ``value`` that JSON carries back; see ``check_arguments()``.
 
     A task's result is written once and read by people, so tuples are taken for lists here.
+
+    :raises InvalidReturnValue: names the place and says what to do instead.
     """
-    copied = _copy(value, "return value", max_depth, tuples=True)
-    _check_size(copied, "the return value", max_bytes)
+    try:
+        copied = _copy(value, "return value", max_depth, tuples=True)
+        _check_size(copied, "return value", max_bytes)
+    except InvalidArgument as error:
+        raise InvalidReturnValue(error.path, error.problem) from None
     return copied
 
 
@@ -53,8 +58,8 @@ def _check_size(value: Any, name: str, max_bytes: int) -> None:
     if size > max_bytes:
         raise InvalidArgument(
             name,
-            f"take {size:,} bytes as JSON, more than the {max_bytes:,} allowed. Store the data "
-            "and pass its id, or raise OPTIONS['ARGUMENTS_MAX_BYTES'].",
+            f"{size:,} bytes as JSON, more than the {max_bytes:,} allowed; store the data and "
+            "pass its id, or raise OPTIONS['ARGUMENTS_MAX_BYTES'].",
         )
 
 

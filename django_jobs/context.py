@@ -38,14 +38,14 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
         token: Token | None = None,
         attempt: int | None = None,
         fence: int = 0,
-        report: Report = _ignore,
+        report: Report | None = None,
     ) -> None:
         super().__init__(task_result=task_result)  # type: ignore[arg-type]
         # The parent is frozen, with slots.
         for name, value in {
             "_token": token or Token(),
             "_attempt": attempt,
-            "_report": report,
+            "_report": report or _ignore,
             "fence": fence,
         }.items():
             object.__setattr__(self, name, value)

@@ -123,6 +123,10 @@ class InvalidArgument(JobsError, TypeError, ValueError):
         self.problem = problem
 
 
+class InvalidReturnValue(InvalidArgument):
+    """What a task returned can't be stored. The job is dead, as its work has been done."""
+
+
 class UnknownTask(JobsError):
     """No task of that path is known to this process."""
 

@@ -17,15 +17,15 @@ from .arguments import check_return_value
 from .claim import Claim
 from .compat import TaskError, TaskResult, task_started
 from .context import JobContext, Report, entered
+from .exceptions import CancelRequested
 from .failure import Failure
 from .log import log_job
 from .models import Job
-from .policy import Kind, Next, Outcome, Policy, decide
+from .policy import CANCELLED, Kind, Next, Outcome, decide
 from .record import Finished
 from .registry import find_task
 from .results import job_result, send
 from .task import policy_of
-from .token import Token
 
 if TYPE_CHECKING:
     from .backend import DatabaseBackend
@@ -55,63 +55,86 @@ def execute(
 def _execute(
     claim: Claim, backend: DatabaseBackend, guard: Guard, report: Report | None
 ) -> Finished | None:
-    job = claim.job
-    policy = backend.jobs_options.policy
-    result: TaskResult[Any, Any] | None = None
-    value: Any = None
-    exception: BaseException | None = None
+    attempt = _Attempt(claim, backend)
     claim.started = True
     claim.thread = threading.get_ident()
     started = time.monotonic()
     _log_start(claim)
+    value: Any = None
+    exception: BaseException | None = None
     try:
-        task = find_task(job.task_path)
-        policy = policy_of(task, policy)
-        _arm(claim.token, policy)
-        result = job_result(task, job, ())
-        # This attempt and those before it, as ``TaskContext.attempt`` counts them.
-        result.worker_ids[:] = [str(job.worker_id)] * job.attempts
-        send(task_started, type(backend), result)
-        context = JobContext(
-            task_result=result,
-            token=claim.token,
-            attempt=job.attempts,
-            fence=job.claim_no,
-            **({} if report is None else {"report": report}),
-        )
-        arguments = (context, *job.args) if task.takes_context else tuple(job.args)
-        with entered(context), guard():
-            value = task.call(*arguments, **job.kwargs)
-        value = check_return_value(
-            value,
-            max_bytes=backend.jobs_options.arguments_max_bytes,
-            max_depth=backend.jobs_options.arguments_max_depth,
-        )
+        value = attempt.run(guard, report)
     except BaseException as error:
         # Whatever a task raises ends this attempt and nothing else: SystemExit and
         # KeyboardInterrupt from a task are no request to this process.
         exception = error
     duration = time.monotonic() - started
     failure = None if exception is None else Failure.of(exception)
-    if result is not None and failure is not None:
-        result.errors.append(
-            TaskError(exception_class_path=failure.exception_class, traceback=failure.traceback)
-        )
-    policy = replace(policy, max_attempts=job.max_attempts)
-    outcome = decide(policy, job.attempts, exception, result)
+    outcome = attempt.decide(exception, failure)
     if outcome is None:
         log_lost(claim, duration)
         return None
     _log_end(claim, outcome, failure, exception, duration)
     if outcome.kind in (Kind.RELEASED, Kind.SNOOZED, Kind.CANCELLED):
         failure = None  # no error happened; the outcome says why
-    return Finished(claim, outcome, value if exception is None else None, failure)
+    return Finished(claim, outcome, value, failure)
 
 
-def _arm(token: Token, policy: Policy) -> None:
-    """The time that an attempt may take begins when it starts, not when it was claimed."""
-    if policy.timeout is not None:
-        token.deadline = time.monotonic() + policy.timeout
+class _Attempt:
+    """What is known of an attempt while it runs."""
+
+    def __init__(self, claim: Claim, backend: DatabaseBackend) -> None:
+        self.claim = claim
+        self.backend = backend
+        self.policy = backend.jobs_options.policy
+        self.result: TaskResult[Any, Any] | None = None
+
+    def run(self, guard: Guard, report: Report | None) -> Any:
+        """Run the task; returns what is to be stored as its return value."""
+        job, token, options = self.claim.job, self.claim.token, self.backend.jobs_options
+        task = find_task(job.task_path)
+        self.policy = policy_of(task, self.policy)
+        if self.policy.timeout is not None:
+            # The time that an attempt may take begins when it starts, not with the claim.
+            token.deadline = time.monotonic() + self.policy.timeout
+        token.check()  # it may have been cancelled, or lost, while it stood in line
+        self.result = job_result(task, job, ())
+        # This attempt and those before it, as ``TaskContext.attempt`` counts them.
+        self.result.worker_ids[:] = [str(job.worker_id)] * job.attempts
+        send(task_started, type(self.backend), self.result)
+        context = JobContext(
+            task_result=self.result,
+            token=token,
+            attempt=job.attempts,
+            fence=job.claim_no,
+            report=report,
+        )
+        arguments = (context, *job.args) if task.takes_context else tuple(job.args)
+        with entered(context), guard():
+            value = task.call(*arguments, **job.kwargs)
+        return check_return_value(
+            value,
+            max_bytes=options.arguments_max_bytes,
+            max_depth=options.arguments_max_depth,
+        )
+
+    def decide(self, exception: BaseException | None, failure: Failure | None) -> Outcome | None:
+        job = self.claim.job
+        if self.result is not None and failure is not None:
+            error = TaskError(
+                exception_class_path=failure.exception_class, traceback=failure.traceback
+            )
+            self.result.errors.append(error)
+        policy = replace(self.policy, max_attempts=max(1, job.max_attempts))
+        outcome = decide(policy, job.attempts, exception, self.result)
+        if (
+            outcome is not None
+            and outcome.next is Next.SCHEDULED
+            and self.claim.token.interrupt is CancelRequested
+        ):
+            # It failed before it looked; there will be no other attempt.
+            return CANCELLED
+        return outcome
 
 
 def _log_start(claim: Claim) -> None:

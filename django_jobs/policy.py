@@ -17,6 +17,7 @@ from .exceptions import (
     CancelRequested,
     Delay,
     GiveUp,
+    InvalidReturnValue,
     LeaseLost,
     Retry,
     ShuttingDown,
@@ -168,6 +169,7 @@ class Outcome:
 
 RELEASED = Outcome(Kind.RELEASED, Next.READY, refund=True)
 SUCCEEDED = Outcome(Kind.SUCCEEDED, Next.SUCCESSFUL)
+CANCELLED = Outcome(Kind.CANCELLED, Next.CANCELLED, reason="cancelled while running")
 
 
 def decide(
@@ -191,7 +193,7 @@ def decide(
         case ShuttingDown():
             return RELEASED
         case CancelRequested():
-            return Outcome(Kind.CANCELLED, Next.CANCELLED, reason="cancelled while running")
+            return CANCELLED
         case Cancel():
             return Outcome(Kind.CANCELLED, Next.CANCELLED, reason=exception.reason)
         case Snooze():
@@ -204,6 +206,9 @@ def decide(
             )
         case GiveUp():
             return Outcome(Kind.FAILED, Next.DEAD, reason=exception.reason)
+        case InvalidReturnValue():
+            # The work is done; doing it again would not make its result storable.
+            return Outcome(Kind.FAILED, Next.DEAD, reason="the return value can't be stored")
     kind = Kind.TIMED_OUT if isinstance(exception, TimedOut) else Kind.FAILED
     dead = Outcome(kind, Next.DEAD)
     if attempt >= policy.max_attempts:

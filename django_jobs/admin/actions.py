@@ -154,6 +154,9 @@ def _confirmation(
         "title": wording.count(verb.question(applicable), applicable),
         "subtitle": None,
         "opts": model_admin.opts,
+        # For the breadcrumbs of Django's change form.
+        "original": verb.label,
+        "has_view_permission": True,
         "media": model_admin.media,
         "verb": verb,
         "selected": selection.count,

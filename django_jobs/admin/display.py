@@ -81,6 +81,12 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
+def rough(seconds: float) -> str:
+    """A length of time in whole seconds, or in its largest unit: ``2 h``."""
+    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return unit % max(int(seconds // size), 0)
+
+
 def between(start: datetime | None, end: datetime | None) -> str:
     """The time from ``start`` to ``end``; empty where one of them is not known."""
     return "" if start is None or end is None else duration((end - start).total_seconds())
@@ -95,7 +101,7 @@ def moment(value: datetime | None) -> str:
 
 def age(value: datetime, now: datetime) -> SafeString:
     """How long ago a time is; a tooltip shows the time."""
-    text = _("%s ago") % between(value, now)
+    text = _("%s ago") % rough((now - value).total_seconds())
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', value.isoformat(), moment(value), text
     )

@@ -26,7 +26,7 @@ SEARCHED: Final = 100_000
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    list_display = ("task", "state", "queue", "tries", "time", "enqueued", "error")
+    list_display = ("task", "state", "tries", "time", "error", "queue", "enqueued")
     list_display_links = ("task",)
     list_filter = (StatusFilter, QueueFilter, TaskFilter, SinceFilter)
     lookups = frozenset({"status", "queue", "task", "since"})

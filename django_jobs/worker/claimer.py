@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from django.db import connections
 
@@ -17,6 +17,8 @@ from .board import Board
 from .config import WorkerConfig
 
 R = TypeVar("R")
+
+CONTENTION_PAUSE: Final = 0.02
 
 
 class Claimer(threading.Thread):
@@ -79,7 +81,10 @@ class Claimer(threading.Thread):
             claims = self._patiently(partial(self._claim, limit)) or []
             full = len(claims) == limit
             self._claimed += len(claims)
-            self.board.add(claims)
+            if claims:
+                self.board.add(claims)
+            else:
+                self.board.wait(CONTENTION_PAUSE)  # others were faster, or hold the rows
 
     def _limit(self) -> int:
         limit = self.board.capacity()

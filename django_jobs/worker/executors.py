@@ -13,7 +13,7 @@ from ..backend import DatabaseBackend
 from ..claim import Claim
 from ..db.connections import clean_connections, guarded_connections
 from ..execute import execute
-from ..record import Finished
+from ..record import Finished, refused
 from .board import Board
 
 logger = logging.getLogger("django_jobs")
@@ -49,12 +49,18 @@ class Executor(threading.Thread):
                 self._call(taken)
 
     def _run(self, claim: Claim) -> None:
-        finished = execute(
-            claim,
-            self.backend,
-            guard=guarded_connections,
-            report=partial(self._report, claim),
-        )
+        try:
+            finished = execute(
+                claim,
+                self.backend,
+                guard=guarded_connections,
+                report=partial(self._report, claim),
+            )
+        except Exception as error:
+            # Not the task's error, which execute() takes care of, but one of ours or of the
+            # row; it must cost neither the slot nor another job.
+            logger.exception("Job %s could not be run", claim.job.pk, extra={"event": "error"})
+            finished = refused(claim, error)
         # On the recorder's list before the slot is free, so that the board is never empty
         # while an outcome is on its way.
         self.board.ran(claim, recording=finished is not None)

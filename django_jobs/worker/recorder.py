@@ -16,9 +16,8 @@ from ..backend import DatabaseBackend
 from ..db.connections import patiently
 from ..db.errors import is_transient
 from ..execute import log_lost
-from ..failure import Failure
-from ..policy import Kind, Next, Outcome
-from ..record import Finished, record
+from ..policy import Kind
+from ..record import Finished, record, refused
 from ..results import announce_finished
 from .board import Board
 
@@ -92,15 +91,9 @@ class Recorder(threading.Thread):
             if is_transient(error):
                 raise
             if len(batch) == 1:
-                return record([_refused(batch[0], error)], self.using)
+                return record([refused(batch[0].claim, error)], self.using)
             half = len(batch) // 2
             return self._record(batch[:half]) + self._record(batch[half:])
 
     def _is_too_late(self) -> bool:
         return time.monotonic() >= self._deadline
-
-
-def _refused(finished: Finished, error: Exception) -> Finished:
-    """What is recorded where the database does not take the real outcome."""
-    outcome = Outcome(Kind.FAILED, Next.DEAD, reason="the database refused the outcome")
-    return Finished(finished.claim, outcome, failure=Failure.of(error))
