@@ -20,6 +20,9 @@ PAGES = [README, *sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.part
 
 # <!-- step: name --> stands for what a reader does in a browser; see walk.py.
 STEP = re.compile(r"^<!-- step: (?P<name>[\w ]+) -->$", re.MULTILINE)
+# A comment with code that a page needs and its reader doesn't: what other files would hold, or
+# a check of what the page says.
+UNSEEN = re.compile(r"^<!-- python\n(?P<source>.*?)^-->$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def blocks(path: Path) -> list[Block]:
     """All blocks of a page, in its order."""
     return [
         Block(path, example.line, *example.parsed)
-        for example in Sybil([_fences, _steps]).parse(path).examples()
+        for example in Sybil([_fences, _steps, _unseen]).parse(path).examples()
     ]
 
 
@@ -57,6 +60,11 @@ def _steps(document: Document) -> Iterator[Region]:
     for match in STEP.finditer(document.text):
         found = ("step", match["name"])
         yield Region(match.start(), match.end(), found, lambda example: None)
+
+
+def _unseen(document: Document) -> Iterator[Region]:
+    for match in UNSEEN.finditer(document.text):
+        yield Region(match.start(), match.end(), ("python", match["source"]), lambda example: None)
 
 
 def table(path: Path, heading: str) -> list[list[str]]:
