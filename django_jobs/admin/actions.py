@@ -108,9 +108,9 @@ def _do(
             _log_all(request, verb, report, selected, where)
     skipped = not report.is_complete or (report.done < selected and not selected.more)
     text: Any = wording.result(verb, report, selected)
-    if report.copies and selected == 1:
-        url = _job_url(model_admin, request, jobs.get().pk)
-        text = format_html('{} <a href="{}">{}</a>', text, url, _("Back to the original."))
+    if len(report.copies) == 1:
+        url = _job_url(model_admin, request, report.copies[0])
+        text = format_html('{} <a href="{}">{}</a>', text, url, _("Show the copy"))
     level = messages.WARNING if skipped else messages.SUCCESS
     model_admin.message_user(request, text, level)
     return report

@@ -125,10 +125,15 @@ def timing(job: Job, now: datetime) -> str:
     return ""
 
 
+def name(text: str) -> SafeString:
+    """A name that may be long, and that reads from left to right in any language."""
+    return format_html('<span class="jobs-name" dir="auto">{}</span>', text)
+
+
 def short_name(task_path: str) -> SafeString:
     """The task without its module, which a tooltip shows."""
-    name = task_path.rpartition(".")[2] or task_path
-    return format_html('<span class="jobs-task" title="{}">{}</span>', task_path, name)
+    short = task_path.rpartition(".")[2] or task_path
+    return format_html('<span class="jobs-task" dir="auto" title="{}">{}</span>', task_path, short)
 
 
 def json_text(value: Any) -> str:

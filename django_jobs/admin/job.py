@@ -48,7 +48,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("queue"))
     def queue(self, job: Job) -> str:
-        return format_html('<span class="jobs-name">{}</span>', job.queue_name)
+        return display.name(job.queue_name)
 
     @admin.display(description=gettext_lazy("attempts"))
     def tries(self, job: Job) -> str:
@@ -64,7 +64,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("error"), empty_value="")
     def error(self, job: Job) -> str:
-        return format_html('<span class="jobs-error">{}</span>', job.last_error)
+        return format_html('<span class="jobs-error" dir="auto">{}</span>', job.last_error)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return self.is_allowed(request, "retry")

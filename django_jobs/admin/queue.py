@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.validators import RegexValidator
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -81,7 +80,7 @@ class QueueAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("name"))
     def queue(self, queue: Queue) -> str:
-        return format_html('<span class="jobs-name">{}</span>', queue.name)
+        return display.name(queue.name)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, queue: Queue) -> str:

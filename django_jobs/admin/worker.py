@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import F
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -59,7 +58,7 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("name"))
     def name(self, worker: Worker) -> str:
-        return format_html('<span class="jobs-name">{}</span>', worker.name)
+        return display.name(worker.name)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, worker: Any) -> str:
@@ -71,7 +70,7 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("queues"))
     def queues_served(self, worker: Worker) -> str:
-        return format_html('<span class="jobs-name">{}</span>', worker.queues)
+        return display.name(worker.queues)
 
     @admin.display(description=gettext_lazy("started"))
     def start(self, worker: Worker) -> str:
