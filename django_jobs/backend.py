@@ -12,6 +12,7 @@ from uuid import UUID
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
+from django.db import router
 
 from .compat import BaseTaskBackend, InvalidTask, Task, TaskResult, TaskResultDoesNotExist
 from .conf import QUEUE_NAME, Options, Problem, read_options
@@ -135,6 +136,14 @@ class DatabaseBackend(BaseTaskBackend):
                     "Add 'django_jobs' to INSTALLED_APPS and run manage.py migrate.",
                 )
             )
+        elif _has_own_time_zone():
+            found.append(
+                Problem(
+                    "django_jobs.E006",
+                    "The database of the jobs has a TIME_ZONE of its own in DATABASES.",
+                    "Jobs fall due by the database's clock, in UTC: remove TIME_ZONE there.",
+                )
+            )
         return [checks.Error(p.message, hint=p.hint or None, id=p.id) for p in found]
 
 
@@ -145,3 +154,10 @@ def _undelayed(task: Task[Any, Any]) -> Task[Any, Any]:
         object.__setattr__(bare, field.name, getattr(task, field.name))
     object.__setattr__(bare, "run_after", None)
     return bare
+
+
+def _has_own_time_zone() -> bool:
+    from .db.setup import has_own_time_zone
+    from .models import Job
+
+    return has_own_time_zone(router.db_for_write(Job))

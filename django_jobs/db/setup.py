@@ -20,6 +20,13 @@ def unapplied_migrations(using: str) -> list[str]:
     return [f"{m.app_label}.{m.name}" for m, _ in executor.migration_plan(targets)]
 
 
+def has_own_time_zone(using: str) -> bool:
+    """Whether Django keeps times in this database in another zone than UTC."""
+    connection = connections[using]
+    zone = connection.settings_dict["TIME_ZONE"]
+    return zone not in (None, "UTC") and not connection.features.supports_timezones
+
+
 def prepare_database(using: str) -> None:
     """
     SQLite: turn on write-ahead logging, which the file keeps. Readers and one writer no
