@@ -140,9 +140,10 @@ def _by_row(
     group: Sequence[Finished], name: str, value: Callable[[Finished], Any], using: str
 ) -> Any:
     """One expression for a column whose value differs from row to row."""
-    first, *others = values = [value(finished) for finished in group]
-    if all(other == first for other in others):
-        return first
+    values = [value(finished) for finished in group]
+    # By their text: Django takes Value(1) and Value(True) for equal.
+    if len({repr(each) for each in values}) == 1:
+        return values[0]
     field: Any = Job._meta.get_field(name)
     whens = [When(pk=f.job.pk, then=v) for f, v in zip(group, values, strict=True)]
     case = Case(*whens, output_field=field)
@@ -175,8 +176,9 @@ def _find_lost(group: Sequence[Finished], using: str) -> list[Finished]:
 
     def is_ours(finished: Finished) -> bool:
         key = (finished.job.pk, finished.job.claim_no)
-        if finished.outcome.kind is Kind.SUCCEEDED:
-            return left.get(key) == Status.SUCCESSFUL
+        succeeded = left.get(key) == Status.SUCCESSFUL
+        if succeeded or finished.outcome.kind is Kind.SUCCEEDED:
+            return succeeded and finished.outcome.kind is Kind.SUCCEEDED
         return key in left and history.get(key, finished.outcome.kind) == finished.outcome.kind
 
     return [finished for finished in group if not is_ours(finished)]
