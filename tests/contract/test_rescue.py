@@ -1,0 +1,118 @@
+"""Jobs of a worker whose lease ran out. Time is data: the lease ends seconds ago."""
+
+from datetime import timedelta
+
+import pytest
+
+from django_jobs.db.clock import DbNow
+from django_jobs.ids import uuid7
+from django_jobs.models import JobAttempt, Status
+from django_jobs.policy import SUCCEEDED
+from django_jobs.record import Finished, record
+from django_jobs.rescue import abandoned, rescue
+from tests.contract.support import claim_all, history, row
+from tests.factories import JobFactory, WorkerFactory
+from tests.sample import tasks
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_job_of_a_lost_worker_is_ready_again_with_the_attempt_counted():
+    worker = WorkerFactory(lost=True)
+    job = JobFactory(running=True, worker_id=worker.pk, claim_no=3, attempts=2)
+    (rescued,) = rescue("default")
+    assert rescued.job.pk == job.pk
+    job = row(job)
+    assert (job.status, job.attempts, job.crashes, job.claim_no) == (Status.READY, 2, 1, 3)
+    assert (job.worker_id, job.finished_at) == (None, None)
+    assert job.last_error == "the worker was lost"
+    (attempt,) = history(job)
+    assert (attempt.outcome, attempt.number) == (JobAttempt.Outcome.LOST, 2)
+    assert (attempt.worker_id, attempt.worker_name) == (worker.pk, worker.name)
+    (claim,) = claim_all()
+    assert (claim.job.attempts, claim.job.claim_no) == (3, 4)
+
+
+def test_a_job_in_its_last_attempt_is_dead():
+    job = JobFactory(running=True, attempts=5, worker_id=WorkerFactory(lost=True).pk)
+    rescue("default")
+    job = row(job)
+    assert (job.status, job.attempts, job.crashes) == (Status.DEAD, 5, 1)
+    assert job.finished_at is not None
+    assert job.last_error == "the worker was lost; no attempts left"
+
+
+def test_crashes_are_counted_over_all_attempts():
+    job = JobFactory()
+    for crashes in range(1, 6):
+        (claim,) = claim_all(worker=WorkerFactory(lost=True))
+        assert claim.job.attempts == crashes
+        rescue("default")
+        assert row(job).crashes == crashes
+    assert row(job).status == Status.DEAD
+    assert len(history(job)) == 5
+
+
+def test_a_job_of_a_live_worker_is_left_alone():
+    job = JobFactory(running=True, worker_id=WorkerFactory().pk)
+    assert rescue("default") == []
+    assert row(job).status == Status.RUNNING
+
+
+@pytest.mark.parametrize("left", [timedelta(seconds=2), timedelta(seconds=-1)])
+def test_the_clock_of_the_database_decides(left):
+    worker = WorkerFactory(lease_expires_at=DbNow() + left)
+    JobFactory(running=True, worker_id=worker.pk)
+    assert abandoned("default").exists() == (left < timedelta(0))
+
+
+def test_a_worker_that_has_stopped_or_is_unknown_owns_nothing():
+    stopped = WorkerFactory(stopped_at=DbNow())
+    jobs = [JobFactory(running=True, worker_id=owner) for owner in (stopped.pk, uuid7())]
+    assert len(rescue("default")) == 2
+    assert {row(job).status for job in jobs} == {Status.READY}
+
+
+def test_only_running_jobs_are_rescued():
+    worker = WorkerFactory(lost=True)
+    for status in set(Status) - {Status.RUNNING}:
+        JobFactory(status=status, worker_id=worker.pk)
+    assert rescue("default") == []
+
+
+def test_a_second_rescue_finds_nothing_to_do():
+    job = JobFactory(running=True, worker_id=WorkerFactory(lost=True).pk)
+    assert len(rescue("default")) == 1
+    assert rescue("default") == []
+    assert row(job).crashes == 1
+    assert len(history(job)) == 1
+
+
+def test_in_steps():
+    worker = WorkerFactory(lost=True)
+    for _ in range(5):
+        JobFactory(running=True, worker_id=worker.pk)
+    assert [len(rescue("default", limit=2)) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_the_late_outcome_of_a_rescued_job_changes_nothing():
+    result = tasks.add.enqueue(1, 2)
+    (claim,) = claim_all(worker=WorkerFactory(lost=True))
+    rescue("default")
+    late = Finished(claim, SUCCEEDED, return_value=3)
+    assert record([late], "default") == [late]
+    assert row(result).status == Status.READY
+    (newer,) = claim_all()
+    assert record([late], "default") == [late]
+    assert record([Finished(newer, SUCCEEDED, return_value=4)], "default") == []
+    assert row(result).return_value == 4
+
+
+def test_a_job_that_somebody_wants_cancelled_is_not_tried_again():
+    job = JobFactory(
+        running=True, worker_id=WorkerFactory(lost=True).pk, cancel_requested_at=DbNow()
+    )
+    rescue("default")
+    job = row(job)
+    assert job.status == Status.CANCELLED
+    assert job.finished_at is not None
