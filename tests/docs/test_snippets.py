@@ -44,6 +44,7 @@ USE = re.compile(rf"manage\.py[\"',\s]+({'|'.join(COMMANDS)})\b([^\n\])]*)")
 def module(request: pytest.FixtureRequest) -> Iterator[types.ModuleType]:
     path: Path = request.getfixturevalue("path")
     module = types.ModuleType(f"docs_{path.stem}")
+    module.__file__ = str(path)
     sys.modules[module.__name__] = module
     yield module
     del sys.modules[module.__name__]
