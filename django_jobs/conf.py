@@ -15,6 +15,9 @@ from .policy import Backoff, Policy
 
 QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
+# MariaDB 10.11 takes JSON of 31 levels, one of which is the list of arguments.
+MAX_DEPTH: Final = 30
+
 OnStop = Literal["drain", "release"]
 
 
@@ -36,7 +39,7 @@ class Options:
     policy: Policy = field(default_factory=Policy)
     lease: float = 30.0
     arguments_max_bytes: int = 64 * 1024
-    arguments_max_depth: int = 32
+    arguments_max_depth: int = MAX_DEPTH
     task_modules: tuple[str, ...] = ()
     on_stop: Mapping[str, OnStop] = field(default_factory=dict)
 
@@ -135,7 +138,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "BACKOFF": _backoff,
     "LEASE": lambda value: _seconds(value, 1, 3600),
     "ARGUMENTS_MAX_BYTES": lambda value: _whole(value, 2, 16 * 1024 * 1024),
-    "ARGUMENTS_MAX_DEPTH": lambda value: _whole(value, 1, 200),
+    "ARGUMENTS_MAX_DEPTH": lambda value: _whole(value, 1, MAX_DEPTH),
     "TASK_MODULES": _modules,
     "ON_STOP": _on_stop,
 }
