@@ -43,7 +43,8 @@ class Failure:
     def line(self) -> str:
         """Class and message in one line, for ``Job.last_error``."""
         name = self.exception_class.rpartition(".")[2]
-        return first_line(f"{name}: {self.message}" if self.message.strip() else name)
+        message = first_line(self.message)
+        return first_line(f"{name}: {message}" if message else name)
 
 
 def first_line(text: str) -> str:
