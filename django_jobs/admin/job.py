@@ -64,6 +64,8 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("error"), empty_value="")
     def error(self, job: Job) -> str:
+        if not job.last_error:
+            return ""
         return format_html('<span class="jobs-error" dir="auto">{}</span>', job.last_error)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
