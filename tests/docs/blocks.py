@@ -69,7 +69,7 @@ def _unseen(document: Document) -> Iterator[Region]:
 
 def table(path: Path, heading: str) -> list[list[str]]:
     """The cells of the first table below `heading`, without its head; backquotes are kept."""
-    text = path.read_text().split(f"\n{heading}\n", 1)
+    text = f"\n{path.read_text()}".split(f"\n{heading}\n", 1)
     assert len(text) == 2, f"{name(path)} has no heading {heading!r}"
     section = re.split(r"^#", text[1], maxsplit=1, flags=re.MULTILINE)[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]

@@ -113,7 +113,7 @@ def words(text: str) -> list[str]:
     """The arguments of a command, as in a shell or as a list of strings."""
     if text.startswith(('"', "'")):
         return re.findall(r"[\"']([^\"',]+)[\"']", text)
-    return shlex.split(text.rstrip("\""), comments=True)
+    return shlex.split(text.rstrip('"'), comments=True)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)

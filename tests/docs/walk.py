@@ -27,7 +27,9 @@ from tests.docs.blocks import Block, blocks
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 
-NOT_RUN = re.compile(r"(python3 -m venv|\. \.venv/bin/activate|(python -m )?pip install|make \w+)\b")
+NOT_RUN = re.compile(
+    r"(python3 -m venv|\. \.venv/bin/activate|(python -m )?pip install|make \w+)\b"
+)
 FILE = re.compile(r"# (?P<path>[\w/.-]+\.\w+)(?P<add>, at the end)?\n+")
 VARIES = (
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>"),
@@ -90,7 +92,9 @@ class Walk:
                 expected = f"{before}...\n{after}"
             else:
                 said = self.finished(command)
-            assert matches(expected, said), f"{block}: {command}\nexpected:\n{expected}\nsaid:\n{said}"
+            assert matches(expected, said), (
+                f"{block}: {command}\nexpected:\n{expected}\nsaid:\n{said}"
+            )
 
     def finished(self, command: str) -> str:
         done = subprocess.run(
