@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..ids import first_uuid7
-from ..models import Job, Status
+from ..models import Status
 from .names import Names, known_names
 
 RETRYING: Final = "retrying"
@@ -100,10 +100,3 @@ class SinceFilter(Filter):
             return queryset
         _label, period = self.periods[self.value() or ""]
         return queryset.filter(pk__gte=first_uuid7(timezone.now() - period))
-
-
-def newest(queryset: Any, limit: int) -> Any:
-    """``queryset`` without what is older than the newest ``limit`` jobs."""
-    jobs = Job.objects.order_by("-pk").values_list("pk", flat=True)
-    oldest = jobs[limit - 1 : limit].first()
-    return queryset if oldest is None else queryset.filter(pk__gte=oldest)

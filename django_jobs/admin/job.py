@@ -1,8 +1,7 @@
 """Jobs: a list to find and act on them, a page for each."""
 
 from functools import partial
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -15,13 +14,11 @@ from ..models import Job
 from . import display
 from .actions import act_on_job, list_actions
 from .base import ReadOnlyAdmin
-from .changelist import JobChangeList
+from .changelist import JobChangeList, job_id
 from .detail import detail_context
-from .filters import QueueFilter, SinceFilter, StatusFilter, TaskFilter, newest
+from .filters import QueueFilter, SinceFilter, StatusFilter, TaskFilter
 from .paginator import Count
 from .verbs import VERBS, Verb
-
-SEARCHED: Final = 100_000
 
 
 @admin.register(Job)
@@ -32,9 +29,7 @@ class JobAdmin(ReadOnlyAdmin):
     lookups = frozenset({"status", "queue", "task", "since"})
     ordering = ("-pk",)
     search_fields = ("task_path",)
-    search_help_text = gettext_lazy(
-        "The id of a job, or a part of a task’s name among the newest 100,000 jobs."
-    )
+    search_help_text = gettext_lazy("The id of a job, or a part of a task’s name.")
     actions: Any = list_actions()
     fields = ()
 
@@ -93,10 +88,10 @@ class JobAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        try:
-            return queryset.filter(pk=UUID(term)), False
-        except ValueError:
-            return newest(queryset, SEARCHED).filter(task_path__icontains=term), False
+        found = job_id(term)
+        if found is not None:
+            return queryset.filter(pk=found), False
+        return queryset.filter(task_path__icontains=term), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

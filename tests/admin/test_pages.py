@@ -102,9 +102,16 @@ class TestList:
     def test_search_looks_at_the_newest_only(
         self, admin: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("django_jobs.admin.job.SEARCHED", 2)
-        jobs = JobFactory.create_batch(3)
-        assert listed(admin, q="add") == {jobs[1].pk, jobs[2].pk}
+        monkeypatch.setattr("django_jobs.admin.changelist.SEARCHED", 2)
+        jobs = JobFactory.create_batch(3, dead=True)
+        newest, every = {jobs[1].pk, jobs[2].pk}, {job.pk for job in jobs}
+        for query in ({"q": "add"}, {"queue": "default"}, {"task": jobs[0].task_path}):
+            assert listed(admin, **query) == newest
+            assert "among the newest 2 jobs" in admin.get(LIST, query).content.decode()
+            assert listed(admin, **query, status="DEAD") == every
+        assert listed(admin) == listed(admin, status="DEAD") == every
+        assert listed(admin, q=str(jobs[0].pk)) == {jobs[0].pk}
+        assert "among the newest" not in admin.get(LIST).content.decode()
 
     @pytest.mark.parametrize("count", [1, 60])
     def test_takes_the_same_statements_for_any_number_of_jobs(
