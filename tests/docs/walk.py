@@ -3,8 +3,8 @@
 - A `python` block that begins with `# path/to/file.py` is written to that file; one that begins
   with `# path/to/file.py, at the end` is added to it. Any other is run in the project's shell.
 - A `console` block's `$ ` lines are run by bash, and what they say is compared with the lines
-  that follow. `...` stands for anything; where no lines follow, only errors matter. `^C` means that the command runs until it has said
-  the lines above, then gets SIGINT as from a terminal.
+  that follow. `...` stands for anything; where no lines follow, only errors matter. `^C` means
+  that the command runs until it has said the lines above, then gets SIGINT as from a terminal.
 - What differs from run to run is made equal on both sides first: ids, times, durations, the
   name of the worker, versions. Lines that Django's own task logger adds are left out.
 - `<!-- step: name -->` is what the reader does in the browser: the method `step_name` of a
