@@ -37,7 +37,7 @@ class DatabaseBackend(BaseTaskBackend):
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
         self._read_options, self.problems = read_options(params.get("OPTIONS", {}))
-        for name in sorted(self.queues):
+        for name in sorted(self.queues, key=str):
             if not isinstance(name, str) or not QUEUE_NAME.fullmatch(name):
                 self.problems.append(
                     Problem(
