@@ -26,7 +26,7 @@ FILTERS = st.builds(
 def jobs():
     """A job per name, made when a name is first met."""
     made = {}
-    yield lambda name: made.get(name) or made.setdefault(name, JobFactory(queue_name=name))
+    return lambda name: made.get(name) or made.setdefault(name, JobFactory(queue_name=name))
 
 
 @settings(
