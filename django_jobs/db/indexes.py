@@ -1,6 +1,8 @@
 """An index over the rows of some statuses, on every database."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -29,9 +31,9 @@ class StatusIndex(Index):
     ) -> Any:
         fields = [f"-{name}" if order else name for name, order in self.fields_orders]
         if schema_editor.connection.features.supports_partial_indexes:
-            # SQLite matches the condition of a query by its form: a single status is "=".
-            one = len(self.statuses) == 1
-            condition = Q(status=self.statuses[0]) if one else Q(status__in=self.statuses)
+            # SQLite compares conditions by their form: it sees that "status = x" implies
+            # "status = x OR …", but not that it implies "status IN (x, …)".
+            condition = reduce(or_, (Q(status=status) for status in self.statuses))
             index = Index(fields=fields, name=self.name, condition=condition)
         else:
             others = [field for field in fields if field != "status"]

@@ -64,8 +64,8 @@ class WorkerProcess:
         the process, where it has to leave running jobs behind.
         """
         with handled(self.inbox):
-            logger.info("%s", self.banner(), extra={"event": "worker_started"})
             self.heartbeat.register()
+            logger.info("%s", self.banner(), extra={"event": "worker_started"})
             connections[self.using].close()
             for thread in self.threads:
                 thread.start()
