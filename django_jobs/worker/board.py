@@ -13,6 +13,13 @@ from ..exceptions import Interrupt, LeaseLost
 # Outcomes that may wait for the database before claiming pauses, beyond one per thread.
 UNRECORDED_MAX: Final = 500
 
+# Jobs are claimed ahead for so many seconds of work, so that a slot doesn't wait for the
+# database; and so many at the most.
+AHEAD_SECONDS: Final = 0.1
+AHEAD_MAX: Final = 100
+# What stands in line for longer than this was a wrong guess, and is given back.
+STALE_SECONDS: Final = 0.5
+
 Call = Callable[[], None]
 
 
@@ -20,6 +27,9 @@ class Board:
     """
     Claims wait in a line, run in a slot, and stay on the board until their outcome is
     recorded. Executors take from the line; calls that follow a record go before claims.
+
+    The line is only as long as about 100 ms of work at the duration that jobs have had, so
+    that slow jobs are never hoarded; before the first job it is empty.
 
     :param threads: the number of slots.
     :param lease: seconds that a renewed lease holds.
@@ -35,6 +45,8 @@ class Board:
         self._running: dict[UUID, Claim] = {}
         self._unrecorded: dict[UUID, Claim] = {}
         self._busy_calls = 0
+        self._duration: float | None = None
+        self._moved = time.monotonic()
         self._woken = False
         self._closed = False
 
@@ -48,12 +60,32 @@ class Board:
     def _capacity(self) -> int:
         if not self.holds_lease or len(self._unrecorded) > UNRECORDED_MAX + self.threads:
             return 0
-        return max(0, self.threads - len(self._line) - len(self._running))
+        ahead = self._ahead()
+        free = self.threads + ahead - len(self._line) - len(self._running)
+        # While all slots are busy, the line is refilled by half of it and not one by one.
+        if len(self._running) >= self.threads and free < ahead / 2:
+            return 0
+        return max(0, free)
+
+    def _ahead(self) -> int:
+        if self._duration is None:
+            return 0
+        return int(min(AHEAD_MAX, self.threads * AHEAD_SECONDS / max(self._duration, 1e-6)))
 
     def add(self, claims: Iterable[Claim]) -> None:
         with self._changed:
+            if not self._line:
+                self._moved = time.monotonic()
             self._line.extend(claims)
             self._changed.notify_all()
+
+    def stale(self) -> list[Claim]:
+        """Claims that have stood in line for too long, taken off it; they are to be recorded."""
+        with self._changed:
+            if not self._line or time.monotonic() - self._moved < STALE_SECONDS:
+                return []
+            self._duration = None
+            return self._withdraw(lambda claim: True)
 
     def wait(self, seconds: float) -> None:
         """Wait until something happened that a claimer wants to know, or ``seconds``."""
@@ -83,12 +115,19 @@ class Board:
             if self._line:
                 claim = self._line.popleft()
                 self._running[claim.job.pk] = claim
+                self._moved = time.monotonic()
                 return claim
             return None
 
-    def ran(self, claim: Claim, *, recording: bool) -> None:
-        """``claim`` has left its slot; ``recording`` says whether its outcome follows."""
+    def ran(self, claim: Claim, *, recording: bool, seconds: float) -> None:
+        """
+        ``claim`` has left its slot after ``seconds``; ``recording`` says whether its outcome
+        follows.
+        """
         with self._changed:
+            # The average of about the last ten; a slow one counts at once.
+            known = seconds if self._duration is None else self._duration
+            self._duration = max(seconds, known + (seconds - known) / 10)
             self._running.pop(claim.job.pk, None)
             if recording:
                 self._unrecorded[claim.job.pk] = claim
@@ -147,11 +186,14 @@ class Board:
     def withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take those claims off the line that have not started; they are to be recorded."""
         with self._changed:
-            out = [claim for claim in self._line if wanted(claim)]
-            self._line = deque(claim for claim in self._line if claim not in out)
-            self._unrecorded |= {claim.job.pk: claim for claim in out}
-            self._changed.notify_all()
-            return out
+            return self._withdraw(wanted)
+
+    def _withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
+        out = [claim for claim in self._line if wanted(claim)]
+        self._line = deque(claim for claim in self._line if not wanted(claim))
+        self._unrecorded |= {claim.job.pk: claim for claim in out}
+        self._changed.notify_all()
+        return out
 
     def give_up(self) -> list[Claim]:
         """All that waits or runs, to be recorded as given back; nothing more is handed out."""

@@ -13,7 +13,9 @@ from ..claim import Claim, Glance, claim, glance
 from ..db.connections import patiently
 from ..models import Worker
 from ..promote import BATCH, promote
-from .board import Board
+from ..record import Finished
+from ..release import log_released, released
+from .board import STALE_SECONDS, Board
 from .config import WorkerConfig
 
 R = TypeVar("R")
@@ -23,6 +25,7 @@ CONTENTION_PAUSE: Final = 0.02
 
 class Claimer(threading.Thread):
     """
+    :param record: takes claims that are to be given back.
     :param done: called once when ``--batch`` finds nothing left to do, or ``--max-jobs`` is
         reached.
     """
@@ -33,6 +36,7 @@ class Claimer(threading.Thread):
         worker: Worker,
         board: Board,
         using: str,
+        record: Callable[[Finished], None],
         done: Callable[[str], None],
     ) -> None:
         super().__init__(name="django_jobs-claimer", daemon=True)
@@ -40,6 +44,7 @@ class Claimer(threading.Thread):
         self.worker = worker
         self.board = board
         self.using = using
+        self._record = record
         self._done = done
         self._stopping = threading.Event()
         self._claimed = 0
@@ -59,11 +64,14 @@ class Claimer(threading.Thread):
         looked_at = 0.0
         full = False
         while not self._stopping.is_set():
+            for waiting in self.board.stale():
+                log_released(waiting)
+                self._record(released(waiting))
             limit = self._limit()
             if limit <= 0:
                 if self._reached_maximum():
                     return self._done("--max-jobs is reached")
-                self.board.wait_for_capacity(self.config.interval)
+                self.board.wait_for_capacity(min(self.config.interval, STALE_SECONDS))
                 continue
             # While batches come back full there is more; no need to look first. But now and
             # then jobs may fall due that are to go before those that are ready.

@@ -5,6 +5,7 @@ deadline.
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -49,6 +50,7 @@ class Executor(threading.Thread):
                 self._call(taken)
 
     def _run(self, claim: Claim) -> None:
+        started = time.monotonic()
         try:
             finished = execute(
                 claim,
@@ -63,7 +65,7 @@ class Executor(threading.Thread):
             finished = refused(claim, error)
         # On the recorder's list before the slot is free, so that the board is never empty
         # while an outcome is on its way.
-        self.board.ran(claim, recording=finished is not None)
+        self.board.ran(claim, recording=finished is not None, seconds=time.monotonic() - started)
         if finished is not None:
             self._record(finished)
 

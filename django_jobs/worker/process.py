@@ -54,7 +54,9 @@ class WorkerProcess:
             Executor(n, backend, self.board, self.recorder.put, self.heartbeat.report)
             for n in range(1, config.threads + 1)
         ]
-        self.claimer = Claimer(config, self.worker, self.board, self.using, self.inbox.put)
+        self.claimer = Claimer(
+            config, self.worker, self.board, self.using, self.recorder.put, self.inbox.put
+        )
 
     def run(self) -> int:
         """

@@ -1,0 +1,47 @@
+"""Jobs that are claimed ahead: given back where they would wait, and at a stop."""
+
+import signal
+from collections.abc import Callable
+
+from django_jobs import enqueue_many
+from django_jobs.models import Job, JobAttempt, Status
+from tests.sample import tasks
+from tests.support.processes import Process
+from tests.support.waiting import wait_until
+
+from .support import assert_nothing_runs, job, wait_for_status
+
+StartWorker = Callable[..., Process]
+
+
+def test_jobs_do_not_wait_behind_a_slow_one_while_another_worker_is_idle(
+    start_worker: StartWorker,
+) -> None:
+    enqueue_many(tasks.add, [(n, 1) for n in range(300)])  # so that it expects fast ones
+    slow = tasks.sleep.enqueue(20)
+    enqueue_many(tasks.add, [(n, 1) for n in range(30)])
+    first = start_worker("--threads", "1", "--shutdown-timeout", "1")
+    wait_for_status(slow, Status.RUNNING)
+    second = start_worker("--threads", "1")
+    rest = Job.objects.exclude(pk=slow.id)
+    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL}, 10)
+    assert job(slow).status == Status.RUNNING
+    assert set(rest.values_list("attempts", flat=True)) == {1}
+    assert not JobAttempt.objects.exists(), "what never started leaves no history"
+    for worker in (second, first):
+        worker.terminate()
+        worker.wait()
+    assert_nothing_runs()
+
+
+def test_a_stop_gives_back_what_was_claimed_ahead(start_worker: StartWorker) -> None:
+    enqueue_many(tasks.sleep, [(0.01,)] * 500)
+    worker = start_worker("--threads", "2")
+    worker.wait_for("succeeded", count=20)
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() == 0, worker
+    assert "released before it started" in worker.output
+    rows = set(Job.objects.values_list("status", "attempts"))
+    assert rows == {(Status.SUCCESSFUL, 1), (Status.READY, 0)}
+    assert not JobAttempt.objects.exists()
+    assert_nothing_runs()
