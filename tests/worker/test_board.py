@@ -1,0 +1,171 @@
+"""What one worker has claimed and not yet recorded."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from django_jobs.claim import Claim
+from django_jobs.exceptions import LeaseLost, ShuttingDown
+from django_jobs.ids import uuid7
+from django_jobs.models import Job
+from django_jobs.worker import board as board_module
+from django_jobs.worker.board import AHEAD_MAX, UNRECORDED_MAX, Board
+
+
+def claims(count: int) -> list[Claim]:
+    return [
+        Claim(Job(id=uuid7(), task_path="a.b", claim_no=1), uuid7(), "here:1") for _ in range(count)
+    ]
+
+
+def run_one(board: Board, seconds: float) -> None:
+    taken = board.take()
+    assert isinstance(taken, Claim)
+    board.ran(taken, recording=True, seconds=seconds)
+    board.recorded(taken)
+
+
+def test_at_first_there_is_room_for_one_job_a_slot() -> None:
+    board = Board(threads=4, lease=30)
+    assert board.capacity() == 4
+    board.add(claims(3))
+    assert board.capacity() == 1
+    board.take()
+    assert board.capacity() == 1, "it runs, and still has its slot"
+
+
+def test_fast_jobs_are_claimed_ahead() -> None:
+    board = Board(threads=2, lease=30)
+    board.add(claims(1))
+    run_one(board, seconds=0.01)
+    assert board.capacity() == 2 + 20, "100 ms of work at 10 ms a job and two threads"
+
+
+def test_no_more_are_claimed_ahead_than_a_batch() -> None:
+    board = Board(threads=2, lease=30)
+    board.add(claims(1))
+    run_one(board, seconds=0.00001)
+    assert board.capacity() == 2 + AHEAD_MAX
+
+
+def test_slow_jobs_are_not_claimed_ahead() -> None:
+    board = Board(threads=2, lease=30)
+    board.add(claims(1))
+    run_one(board, seconds=3)
+    assert board.capacity() == 2
+
+
+def test_one_slow_job_counts_at_once() -> None:
+    board = Board(threads=1, lease=30)
+    board.add(claims(21))
+    for _ in range(20):
+        run_one(board, seconds=0.001)
+    assert board.capacity() > 50
+    run_one(board, seconds=3)
+    assert board.capacity() == 1
+
+
+def test_the_line_is_refilled_by_half_of_it() -> None:
+    board = Board(threads=1, lease=30)
+    board.add(claims(1))
+    run_one(board, seconds=0.01)
+    board.add(claims(11))
+    board.take()
+    assert board.capacity() == 0, "one is running, ten stand in line"
+    for _ in range(4):
+        board._line.popleft()
+    assert board.capacity() == 0
+    board._line.popleft()
+    assert board.capacity() == 5
+
+
+def test_what_stands_in_line_too_long_is_given_back(monkeypatch: Any) -> None:
+    board = Board(threads=1, lease=30)
+    first, *others = claims(4)
+    board.add([first, *others])
+    assert board.take() is first
+    assert board.stale() == []
+    monkeypatch.setattr(board_module, "STALE_SECONDS", 0.0)
+    assert board.stale() == others
+    assert board.stale() == []
+    assert not board.is_empty(), "they are to be recorded"
+    for claim in others:
+        board.recorded(claim)
+    assert board.running() == [first]
+    assert board.capacity() == 0
+
+
+def test_nothing_is_claimed_past_the_lease() -> None:
+    board = Board(threads=4, lease=0.01)
+    time.sleep(0.02)
+    assert not board.holds_lease
+    assert board.capacity() == 0
+    (claim,) = claims(1)
+    board.add([claim])
+    board.fence_off()
+    assert claim.token.interrupt is LeaseLost
+    board.lease_renewed(time.monotonic() + 30)
+    assert board.capacity() == 3
+
+
+def test_outcomes_that_wait_for_the_database_hold_up_claims() -> None:
+    board = Board(threads=4, lease=30)
+    many = claims(UNRECORDED_MAX + 5)
+    board.add(many)
+    for _ in many:
+        taken = board.take()
+        assert isinstance(taken, Claim)
+        board.ran(taken, recording=True, seconds=1)
+    assert board.capacity() == 0
+    board.recorded(many[0])
+    assert board.capacity() == 4
+
+
+def test_calls_go_before_claims() -> None:
+    board = Board(threads=1, lease=30)
+    board.add(claims(1))
+    called: list[str] = []
+    board.recorded(claims(1)[0], then=lambda: called.append("it"))
+    taken = board.take()
+    assert callable(taken)
+    taken()
+    assert not board.is_empty()
+    board.called()
+    assert called == ["it"]
+    assert isinstance(board.take(), Claim)
+
+
+def test_withdraw_and_give_up() -> None:
+    board = Board(threads=2, lease=30)
+    running, mail, other = claims(3)
+    mail.job.queue_name = "mail"
+    board.add([running, mail, other])
+    assert board.take() is running
+    assert board.withdraw(lambda claim: claim.job.queue_name == "mail") == [mail]
+    board.interrupt(ShuttingDown, lambda claim: True)
+    assert running.token.interrupt is ShuttingDown
+    assert other.token.interrupt is None
+    assert board.give_up() == [other, running]
+    assert board.take() is None, "nothing more is handed out"
+    for claim in (running, mail, other):
+        board.recorded(claim)
+    assert board.is_empty()
+
+
+@pytest.mark.parametrize("end", ["close", "add"])
+def test_take_waits(end: str) -> None:
+    board = Board(threads=1, lease=30)
+    taken: list[Any] = []
+    thread = threading.Thread(target=lambda: taken.append(board.take()))
+    thread.start()
+    thread.join(0.05)
+    assert thread.is_alive()
+    (claim,) = claims(1)
+    if end == "close":
+        board.close()
+    else:
+        board.add([claim])
+    thread.join(5)
+    assert taken == [claim if end == "add" else None]
