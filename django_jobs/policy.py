@@ -32,10 +32,10 @@ class Backoff:
     """
     Exponential backoff with a cap and jitter.
 
-    The delay after attempt ``n`` is ``min(base * 2**(n-1), maximum)`` seconds, moved by up
-    to ±``jitter`` of itself, and capped at ``maximum`` again. Jitter keeps the jobs that
-    failed together from coming back together ("Exponential Backoff And Jitter", AWS
-    Architecture Blog, 2015).
+    The delay after attempt ``n`` is ``min(base * 2**(n-1), maximum)`` seconds, moved up or
+    down by at most ``jitter`` of itself, and capped at ``maximum`` again. Jitter keeps the
+    jobs that failed together from coming back together ("Exponential Backoff And Jitter",
+    AWS Architecture Blog, 2015).
 
     :param base: seconds after the first attempt, more than 0.
     :param maximum: the longest delay in seconds, at least ``base``, a hundred years at most.
