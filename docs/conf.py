@@ -30,6 +30,7 @@ nitpicky = False
 myst_heading_anchors = 3
 
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 

@@ -24,7 +24,7 @@ from django_jobs.log import log_job
 from django_jobs.models import Job, Status
 from django_jobs.policy import Kind, Policy, decide
 from django_jobs.results import RESULT_STATUS
-from django_jobs.task import job
+from django_jobs.task import UNSET, job
 from django_jobs.worker.stop import Exit
 from tests.docs.blocks import DOCS, PAGES, ROOT, code, name, table
 from tests.run import EVERY_DATABASE
@@ -264,6 +264,13 @@ class TestApi:
         text = (DOCS / "api.md").read_text()
         written = set(re.findall(r"django_jobs\.(\w+)(?=[\s(]|$)", text))
         assert set(django_jobs.__all__) <= written
+
+    def test_signature_of_job(self) -> None:
+        """It is written out, since the overloads are not for reading."""
+        [written] = re.findall(r"django_jobs\.job\(\*, (.*)\)", (DOCS / "api.md").read_text())
+        parameters = list(inspect.signature(job).parameters.values())[1:]
+        found = [p.name if p.default is UNSET else f"{p.name}={p.default!r}" for p in parameters]
+        assert written.replace('"', "'").split(", ") == found
 
 
 class TestAdmin:
