@@ -83,5 +83,8 @@ def _as_q(patterns: Sequence[str]) -> Q:
     q = Q(queue_name__in=exact) if exact else Q()
     for pattern in patterns:
         if pattern.endswith("*"):
-            q |= Q(queue_name__startswith=pattern.removesuffix("*"))
+            start = pattern.removesuffix("*")
+            # A range, since LIKE ignores case on SQLite; "~" comes after all that names
+            # may hold, and the column is compared by the characters' codes.
+            q |= Q(queue_name__gte=start, queue_name__lt=f"{start}~")
     return q

@@ -7,6 +7,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from ..db.clock import DbNow
+from ..db.fields import NameField
 from ..db.indexes import StatusIndex
 from ..ids import uuid7
 
@@ -79,9 +80,9 @@ class Job(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    task_path = models.CharField(_("task"), max_length=255)
-    queue_name = models.CharField(_("queue"), max_length=64)
-    backend_name = models.CharField(_("backend"), max_length=64)
+    task_path = NameField(_("task"), max_length=255)
+    queue_name = NameField(_("queue"), max_length=64)
+    backend_name = NameField(_("backend"), max_length=64)
     priority = models.SmallIntegerField(_("priority"), default=0)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.READY

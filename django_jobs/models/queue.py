@@ -6,6 +6,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..db.fields import NameField
+
 
 class QueueQuerySet(models.QuerySet["Queue", "Queue"]):
     def paused(self) -> "QueueQuerySet":
@@ -26,7 +28,7 @@ class Queue(models.Model):
     when somebody pauses it.
     """
 
-    name = models.CharField(_("name"), max_length=64, primary_key=True)
+    name = NameField(_("name"), max_length=64, primary_key=True)
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
 
     objects: ClassVar = QueueQuerySet.as_manager()

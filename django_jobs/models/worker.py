@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..db.clock import DbNow
+from ..db.fields import NameField
 from ..ids import uuid7
 
 
@@ -22,7 +23,7 @@ class Worker(models.Model):
     hostname = models.CharField(_("host"), max_length=255)
     pid = models.PositiveIntegerField(_("process id"))
     version = models.CharField(_("version"), max_length=32)
-    backend_name = models.CharField(_("backend"), max_length=64)
+    backend_name = NameField(_("backend"), max_length=64)
     queues = models.CharField(_("queues"), max_length=500, help_text=_("As given to runjobs."))
     threads = models.PositiveSmallIntegerField(_("threads"))
     started_at = models.DateTimeField(_("started"))
