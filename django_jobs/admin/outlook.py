@@ -75,8 +75,9 @@ def _start(job: Job, now: datetime) -> str:
 
 
 def _hindrance(job: Job, around: Surroundings) -> str:
+    name: str = job.queue_name
     if around.queue_is_paused:
-        return _("But the queue “%s” is paused: it waits until that is resumed.") % job.queue_name
+        return _("But the queue “%s” is paused: it waits until that is resumed.") % name
     if not around.any_worker_is_live:
         return _("But no worker is running. Start one with: manage.py runjobs")
     return ""
