@@ -5,9 +5,11 @@ Django 6.0 has it as ``django.tasks``; before that it is the backport ``django_t
 (https://pypi.org/project/django-tasks/). Every other module imports these names from here.
 """
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import django
+from django.core.exceptions import ImproperlyConfigured
 
 HAS_DJANGO_TASKS = django.VERSION >= (6, 0)
 
@@ -32,6 +34,11 @@ if TYPE_CHECKING or HAS_DJANGO_TASKS:
     )
     from django.tasks.signals import task_enqueued, task_finished, task_started
 else:
+    if find_spec("django_tasks") is None:
+        raise ImproperlyConfigured(
+            "Django before 6.0 has no django.tasks; install its backport with the extra "
+            "'backport': pip install 'django-jobs[backport]'."
+        )
     from django_tasks import (
         DEFAULT_TASK_BACKEND_ALIAS,
         DEFAULT_TASK_QUEUE_NAME,
