@@ -58,15 +58,21 @@ def claimable(backend_name: str, queues: QueueFilter, using: str) -> QuerySet[Jo
     return jobs.exclude(queue_name__in=paused).order_by("-priority", "run_after", "id")
 
 
-def claim(worker: Worker, queues: QueueFilter, limit: int, using: str) -> list[Claim]:
+def claim(
+    worker: Worker, queues: QueueFilter, slots: int, using: str, ahead: int = 0
+) -> list[Claim]:
     """
-    Claim up to ``limit`` jobs for ``worker``, in one transaction.
+    Claim jobs for ``worker``, in one transaction. Rows that another worker is claiming are
+    left to it.
 
-    Rows that another worker is claiming are left to it.
+    :param slots: how many at the most, to be run at once.
+    :param ahead: how many more, to wait in line. None of them is in its last attempt: if
+        the worker is lost it would be dead without having run.
     """
     with write_transaction(using):
         ready = claimable(worker.backend_name, queues, using)
-        jobs: list[Any] = list(lock_rows(ready).annotate(claimed_at=DbNow())[:limit])
+        found: list[Any] = list(lock_rows(ready).annotate(claimed_at=DbNow())[: slots + ahead])
+        jobs = found[:slots] + [j for j in found[slots:] if j.attempts + 1 < j.max_attempts]
         if not jobs:
             return []
         now = jobs[0].claimed_at

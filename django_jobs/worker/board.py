@@ -52,20 +52,20 @@ class Board:
 
     # The claimer's side.
 
-    def capacity(self) -> int:
-        """How many more jobs may be claimed now."""
+    def room(self) -> tuple[int, int]:
+        """How many more jobs may be claimed now: to be run at once, and ahead of that."""
         with self._changed:
-            return self._capacity()
+            return self._room()
 
-    def _capacity(self) -> int:
+    def _room(self) -> tuple[int, int]:
         if not self.holds_lease or len(self._unrecorded) > UNRECORDED_MAX + self.threads:
-            return 0
-        ahead = self._ahead()
-        free = self.threads + ahead - len(self._line) - len(self._running)
+            return 0, 0
+        taken = len(self._line) + len(self._running)
+        slots = max(0, self.threads - taken)
+        most = self._ahead()
+        ahead = min(most, max(0, self.threads + most - taken))
         # While all slots are busy, the line is refilled by half of it and not one by one.
-        if len(self._running) >= self.threads and free < ahead / 2:
-            return 0
-        return max(0, free)
+        return slots, ahead if slots or ahead >= most / 2 else 0
 
     def _ahead(self) -> int:
         if self._duration is None:
@@ -93,9 +93,9 @@ class Board:
             self._changed.wait_for(lambda: self._woken or self._closed, seconds)
             self._woken = False
 
-    def wait_for_capacity(self, seconds: float) -> None:
+    def wait_for_room(self, seconds: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._capacity() > 0 or self._closed, seconds)
+            self._changed.wait_for(lambda: any(self._room()) or self._closed, seconds)
 
     def wake(self) -> None:
         """Let the claimer look at once."""

@@ -67,11 +67,11 @@ class Claimer(threading.Thread):
             for waiting in self.board.stale():
                 log_released(waiting)
                 self._record(released(waiting))
-            limit = self._limit()
-            if limit <= 0:
+            slots, ahead = self._room()
+            if not slots + ahead:
                 if self._reached_maximum():
                     return self._done("--max-jobs is reached")
-                self.board.wait_for_capacity(min(self.config.interval, STALE_SECONDS))
+                self.board.wait_for_room(min(self.config.interval, STALE_SECONDS))
                 continue
             # While batches come back full there is more; no need to look first. But now and
             # then jobs may fall due that are to go before those that are ready.
@@ -86,19 +86,20 @@ class Claimer(threading.Thread):
                         return self._done("nothing is left to do")
                     self._rest(seen)
                     continue
-            claims = self._patiently(partial(self._claim, limit)) or []
-            full = len(claims) == limit
+            claims = self._patiently(partial(self._claim, slots, ahead)) or []
+            full = len(claims) == slots + ahead
             self._claimed += len(claims)
             if claims:
                 self.board.add(claims)
             else:
                 self.board.wait(CONTENTION_PAUSE)  # others were faster, or hold the rows
 
-    def _limit(self) -> int:
-        limit = self.board.capacity()
+    def _room(self) -> tuple[int, int]:
+        slots, ahead = self.board.room()
         if self.config.max_jobs is not None:
-            limit = min(limit, self.config.max_jobs - self._claimed)
-        return limit
+            left = self.config.max_jobs - self._claimed
+            slots, ahead = min(slots, left), min(ahead, max(0, left - slots))
+        return slots, ahead
 
     def _reached_maximum(self) -> bool:
         return self.config.max_jobs is not None and self._claimed >= self.config.max_jobs
@@ -112,8 +113,8 @@ class Claimer(threading.Thread):
                 break
         return seen
 
-    def _claim(self, limit: int) -> list[Claim]:
-        return claim(self.worker, self.config.queues, limit, self.using)
+    def _claim(self, slots: int, ahead: int) -> list[Claim]:
+        return claim(self.worker, self.config.queues, slots, self.using, ahead)
 
     def _rest(self, seen: Glance) -> None:
         """Until the next poll, the next due job, or a wake-up."""

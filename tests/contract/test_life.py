@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from django_jobs import enqueue_many
-from django_jobs.claim import glance
+from django_jobs.claim import claim, glance
 from django_jobs.db.clock import DbNow
 from django_jobs.models import Job, JobAttempt, Queue, Status
 from django_jobs.promote import promote
@@ -77,6 +77,14 @@ class TestClaim:
     def test_no_more_than_the_limit_are_claimed(self):
         enqueue_many(tasks.add, [[1, 2]] * 5)
         assert [len(claim_all(2)) for _ in range(4)] == [2, 2, 1, 0]
+
+    def test_a_job_in_its_last_attempt_is_not_claimed_ahead(self):
+        first = JobFactory(max_attempts=1)
+        last = JobFactory(max_attempts=3, attempts=2)
+        other = JobFactory(max_attempts=3, attempts=1)
+        claims = claim(WorkerFactory(), QueueFilter(), 1, "default", ahead=5)
+        assert ids(claims) == [str(first.pk), str(other.pk)]
+        assert row(last).status == Status.READY
 
     def test_only_ready_jobs_are_claimed(self):
         for status in Status:

@@ -29,32 +29,32 @@ def run_one(board: Board, seconds: float) -> None:
 
 def test_at_first_there_is_room_for_one_job_a_slot() -> None:
     board = Board(threads=4, lease=30)
-    assert board.capacity() == 4
+    assert board.room() == (4, 0)
     board.add(claims(3))
-    assert board.capacity() == 1
+    assert board.room() == (1, 0)
     board.take()
-    assert board.capacity() == 1, "it runs, and still has its slot"
+    assert board.room() == (1, 0), "it runs, and still has its slot"
 
 
 def test_fast_jobs_are_claimed_ahead() -> None:
     board = Board(threads=2, lease=30)
     board.add(claims(1))
     run_one(board, seconds=0.01)
-    assert board.capacity() == 2 + 20, "100 ms of work at 10 ms a job and two threads"
+    assert board.room() == (2, 20), "100 ms of work at 10 ms a job and two threads"
 
 
 def test_no_more_are_claimed_ahead_than_a_batch() -> None:
     board = Board(threads=2, lease=30)
     board.add(claims(1))
     run_one(board, seconds=0.00001)
-    assert board.capacity() == 2 + AHEAD_MAX
+    assert board.room() == (2, AHEAD_MAX)
 
 
 def test_slow_jobs_are_not_claimed_ahead() -> None:
     board = Board(threads=2, lease=30)
     board.add(claims(1))
     run_one(board, seconds=3)
-    assert board.capacity() == 2
+    assert board.room() == (2, 0)
 
 
 def test_one_slow_job_counts_at_once() -> None:
@@ -62,9 +62,9 @@ def test_one_slow_job_counts_at_once() -> None:
     board.add(claims(21))
     for _ in range(20):
         run_one(board, seconds=0.001)
-    assert board.capacity() > 50
+    assert board.room()[1] > 50
     run_one(board, seconds=3)
-    assert board.capacity() == 1
+    assert board.room() == (1, 0)
 
 
 def test_the_line_is_refilled_by_half_of_it() -> None:
@@ -73,12 +73,12 @@ def test_the_line_is_refilled_by_half_of_it() -> None:
     run_one(board, seconds=0.01)
     board.add(claims(11))
     board.take()
-    assert board.capacity() == 0, "one is running, ten stand in line"
+    assert board.room() == (0, 0), "one is running, ten stand in line"
     for _ in range(4):
         board._line.popleft()
-    assert board.capacity() == 0
+    assert board.room() == (0, 0)
     board._line.popleft()
-    assert board.capacity() == 5
+    assert board.room() == (0, 5)
 
 
 def test_what_stands_in_line_too_long_is_given_back(monkeypatch: Any) -> None:
@@ -94,20 +94,20 @@ def test_what_stands_in_line_too_long_is_given_back(monkeypatch: Any) -> None:
     for claim in others:
         board.recorded(claim)
     assert board.running() == [first]
-    assert board.capacity() == 0
+    assert board.room() == (0, 0)
 
 
 def test_nothing_is_claimed_past_the_lease() -> None:
     board = Board(threads=4, lease=0.01)
     time.sleep(0.02)
     assert not board.holds_lease
-    assert board.capacity() == 0
+    assert board.room() == (0, 0)
     (claim,) = claims(1)
     board.add([claim])
     board.fence_off()
     assert claim.token.interrupt is LeaseLost
     board.lease_renewed(time.monotonic() + 30)
-    assert board.capacity() == 3
+    assert board.room() == (3, 0)
 
 
 def test_outcomes_that_wait_for_the_database_hold_up_claims() -> None:
@@ -118,9 +118,9 @@ def test_outcomes_that_wait_for_the_database_hold_up_claims() -> None:
         taken = board.take()
         assert isinstance(taken, Claim)
         board.ran(taken, recording=True, seconds=1)
-    assert board.capacity() == 0
+    assert board.room() == (0, 0)
     board.recorded(many[0])
-    assert board.capacity() == 4
+    assert board.room() == (4, 0)
 
 
 def test_calls_go_before_claims() -> None:
