@@ -67,6 +67,7 @@ class Claimer(threading.Thread):
             for waiting in self.board.stale():
                 log_released(waiting)
                 self._record(released(waiting))
+                self._claimed -= 1
             slots, ahead = self._room()
             if not slots + ahead:
                 if self._reached_maximum():
