@@ -50,10 +50,10 @@ def test_a_stop_gives_back_what_was_claimed_ahead(start_worker: StartWorker) -> 
 def test_max_jobs_counts_the_jobs_that_ran(start_worker: StartWorker) -> None:
     enqueue_many(tasks.add, [(n, 1) for n in range(200)])
     tasks.sleep.enqueue(1.2)  # those behind it are given back, and claimed again
-    enqueue_many(tasks.add, [(n, 1) for n in range(60)])
-    worker = start_worker("--threads", "1", "--max-jobs", "240")
+    enqueue_many(tasks.add, [(n, 1) for n in range(300)])
+    worker = start_worker("--threads", "1", "--max-jobs", "450")
     assert worker.wait() == 0, worker
     assert "released before it started" in worker.output
-    assert worker.output.count("started: attempt") == 240
-    assert Job.objects.filter(status=Status.SUCCESSFUL).count() == 240
+    assert worker.output.count("started: attempt") == 450
+    assert Job.objects.filter(status=Status.SUCCESSFUL).count() == 450
     assert_nothing_runs()
