@@ -129,6 +129,7 @@ def test_wrong_options_refuse_to_enqueue():
         tasks.add.enqueue(1, 2)
 
 
+@pytest.mark.django_db  # the checks of the models ask the database what it can do
 class TestChecks:
     def found(self):
         return [(m.id, m.msg, m.hint) for m in task_backends["default"].check()]
