@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
-from uuid import UUID
 
 from ..claim import Claim
 from ..exceptions import Interrupt, LeaseLost
@@ -42,8 +41,9 @@ class Board:
         self._changed = threading.Condition()
         self._line: deque[Claim] = deque()
         self._calls: deque[Call] = deque()
-        self._running: dict[UUID, Claim] = {}
-        self._unrecorded: dict[UUID, Claim] = {}
+        # Claims and not jobs: a job that was lost, and that still runs here, may be claimed again.
+        self._running: set[Claim] = set()
+        self._unrecorded: set[Claim] = set()
         self._busy_calls = 0
         self._duration: float | None = None
         self._moved = time.monotonic()
@@ -114,7 +114,7 @@ class Board:
                 return self._calls.popleft()
             if self._line:
                 claim = self._line.popleft()
-                self._running[claim.job.pk] = claim
+                self._running.add(claim)
                 self._moved = time.monotonic()
                 return claim
             return None
@@ -128,9 +128,9 @@ class Board:
             # The average of about the last ten; a slow one counts at once.
             known = seconds if self._duration is None else self._duration
             self._duration = max(seconds, known + (seconds - known) / 10)
-            self._running.pop(claim.job.pk, None)
+            self._running.discard(claim)
             if recording:
-                self._unrecorded[claim.job.pk] = claim
+                self._unrecorded.add(claim)
             self._changed.notify_all()
 
     def called(self) -> None:
@@ -145,8 +145,7 @@ class Board:
     def recorded(self, claim: Claim, then: Call | None = None) -> None:
         """``claim`` is off the board; an executor runs ``then``."""
         with self._changed:
-            if self._unrecorded.get(claim.job.pk) is claim:
-                del self._unrecorded[claim.job.pk]
+            self._unrecorded.discard(claim)
             if then is not None:
                 self._calls.append(then)
             # What ran may have enqueued more; with nothing in line it is time to look.
@@ -155,11 +154,10 @@ class Board:
 
     # The heartbeat's side.
 
-    def claims(self) -> dict[UUID, Claim]:
-        """All claims that are not recorded yet, by job."""
+    def claims(self) -> set[Claim]:
+        """All claims that are not recorded yet."""
         with self._changed:
-            waiting = {claim.job.pk: claim for claim in self._line}
-            return waiting | self._unrecorded | self._running
+            return {*self._line, *self._unrecorded, *self._running}
 
     def lease_renewed(self, since: float) -> None:
         """The lease was renewed by a statement sent at ``since`` (monotonic)."""
@@ -174,14 +172,14 @@ class Board:
 
     def fence_off(self) -> None:
         """The lease ran out: tell every running job."""
-        for claim in self.claims().values():
+        for claim in self.claims():
             claim.token.fire(LeaseLost)
 
     # The main loop's side.
 
     def running(self) -> list[Claim]:
         with self._changed:
-            return list(self._running.values())
+            return list(self._running)
 
     def withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take those claims off the line that have not started; they are to be recorded."""
@@ -191,18 +189,18 @@ class Board:
     def _withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
         out = [claim for claim in self._line if wanted(claim)]
         self._line = deque(claim for claim in self._line if not wanted(claim))
-        self._unrecorded |= {claim.job.pk: claim for claim in out}
+        self._unrecorded.update(out)
         self._changed.notify_all()
         return out
 
     def give_up(self) -> list[Claim]:
         """All that waits or runs, to be recorded as given back; nothing more is handed out."""
         with self._changed:
-            out = [*self._line, *self._running.values()]
+            out = [*self._line, *self._running]
             self._line.clear()
             self._calls.clear()
             self._running.clear()
-            self._unrecorded |= {claim.job.pk: claim for claim in out}
+            self._unrecorded.update(out)
             self._closed = True
             self._changed.notify_all()
             return out

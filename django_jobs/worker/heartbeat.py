@@ -144,23 +144,21 @@ class Heartbeat(threading.Thread):
         rows = Job.objects.using(self.using).filter(status=Status.RUNNING, worker_id=self.worker.pk)
         ours = {job.pk: job for job in rows.only("claim_no", "cancel_requested_at")}
         current = self.board.claims()
-        for pk, claim in believed.items():
-            if pk not in current:
-                continue  # recorded meanwhile
-            row = ours.get(pk)
+        for claim in believed & current:  # the others were recorded meanwhile
+            row = ours.get(claim.job.pk)
             if row is None or row.claim_no != claim.job.claim_no:
                 claim.token.fire(LeaseLost)
             elif row.cancel_requested_at is not None:
                 claim.token.fire(CancelRequested)
-        self._release_strays(ours, believed)
+        self._release_strays(ours, {(c.job.pk, c.job.claim_no) for c in believed})
 
-    def _release_strays(self, ours: dict[UUID, Job], believed: dict[UUID, Claim]) -> None:
+    def _release_strays(self, ours: dict[UUID, Job], believed: set[tuple[UUID, int]]) -> None:
         """
         Give back what is ours in the database and nowhere else: the answer to a claim did
         not arrive, or a lease ran out and was renewed. Seen in two rounds, so that no claim
         or record that is just under way is mistaken for one.
         """
-        strays = {(pk, job.claim_no) for pk, job in ours.items() if pk not in believed}
+        strays = {(pk, job.claim_no) for pk, job in ours.items()} - believed
         again = strays & self._strays
         self._strays = strays - again
         if again:

@@ -169,3 +169,18 @@ def test_take_waits(end: str) -> None:
         board.add([claim])
     thread.join(5)
     assert taken == [claim if end == "add" else None]
+
+
+def test_an_older_claim_of_the_same_job_that_ends_takes_no_other_off_the_board() -> None:
+    board = Board(threads=2, lease=30)
+    (old,) = claims(1)
+    new = Claim(Job(id=old.job.pk, task_path="a.b", claim_no=2), uuid7(), "here:1")
+    board.add([old])
+    assert board.take() is old
+    board.add([new])  # it was rescued from here, and claimed here again
+    assert board.take() is new
+    assert board.claims() == {old, new}
+    board.ran(old, recording=False, seconds=1)
+    assert board.claims() == {new}, "it runs, so it is neither finished nor a stray"
+    assert not board.is_empty()
+    assert board.room() == (1, 0)
