@@ -115,13 +115,15 @@ def job(
     def decorate(func: Callable[..., Any]) -> Any:
         if takes_context:
             func = _with_job_context(func)
-        setattr(func, POLICY_ATTRIBUTE, given)
-        return task(
+        made = task(
             priority=priority,
             queue_name=queue_name,
             backend=backend,
             takes_context=takes_context,  # type: ignore[call-overload]
         )(func)
+        # Only now, when it is known to be a function that can carry it.
+        setattr(func, POLICY_ATTRIBUTE, given)
+        return made
 
     return decorate if function is None else decorate(function)
 

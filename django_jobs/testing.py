@@ -52,8 +52,9 @@ def run_pending(backend: str = "default", *, limit: int | None = None) -> list[J
             break
         finished = execute(claims[0], task_backend)
         if finished is not None:
-            record([finished], using)
-            announce_finished(task_backend, finished)
+            lost = record([finished], using)
+            if not lost:
+                announce_finished(task_backend, finished)
         ran.append(Job.objects.using(using).get(pk=claims[0].job.pk))
     worker.delete()
     return ran

@@ -96,6 +96,12 @@ def test_unknown_arguments_are_refused():
         job(max_attemps=3)
 
 
+@pytest.mark.parametrize("function", [len, [].append, Policy().is_retryable])
+def test_nor_is_what_can_carry_no_policy(function):
+    with pytest.raises(InvalidTask):
+        job(function)
+
+
 def test_a_method_or_a_nested_function_is_no_task():
     class Holder:
         def method(self):
