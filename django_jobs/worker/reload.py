@@ -53,22 +53,38 @@ def _parent() -> int:
 
         def hand_on(number: int, frame: object, child: Any = child) -> None:
             nonlocal stopping
-            stopping = True
+            again, stopping = stopping, True
             if child.poll() is not None:
                 sys.exit(child.returncode)  # it has ended; this process waits for a change
             # A Ctrl-C reaches the child by itself; it is in the same group.
-            if number != signal.SIGINT:
+            if number != signal.SIGINT or again or not _has_terminal():
                 child.send_signal(number)
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, hand_on)
         code = child.wait()
-        if code == RELOAD and not stopping:
+        if code == RELOAD:
+            if stopping:
+                return 0  # it drained for a change, and the signal came then
             continue
         if code == 0 or stopping:
             return code
         logger.warning("The worker exited with code %d; waiting for a change", code)
         _wait_for_change()
+
+
+def _has_terminal() -> bool:
+    """Whether this process is in the foreground of a terminal, where Ctrl-C is typed."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 def _wait_for_change() -> None:
