@@ -2,19 +2,23 @@
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-# SQLSTATEs of PostgreSQL that mean "again": serialization failure, deadlock, lock timeout.
-_SQLSTATES = frozenset({"40001", "40P01", "55P03"})
+# SQLSTATEs of PostgreSQL that mean "again": serialization failure, deadlock, lock timeout, a
+# server that is read-only during a failover, and a transaction that took too long.
+_SQLSTATES = frozenset({"40001", "40P01", "55P03", "25006", "25P03", "25P04"})
 # The same of MariaDB and MySQL: lock wait timeout, deadlock.
 _ERRNOS = frozenset({1205, 1213})
+# Of MariaDB and MySQL: operational errors of the data, which will be refused again: larger
+# than max_allowed_packet, and text that the column's character set lacks.
+_REFUSED = frozenset({1153, 1366})
 
 
 def is_transient(error: BaseException) -> bool:
     """
-    Whether the same work may succeed later: a lost connection, a restart, a deadlock, a lock
-    timeout, "database is locked".
+    Whether the same work may succeed later: a lost connection, a restart, a failover, a
+    deadlock, a lock timeout, "database is locked".
     """
     if isinstance(error, OperationalError | InterfaceError):
-        return True
+        return not (error.args and error.args[0] in _REFUSED)
     if not isinstance(error, DatabaseError):
         return False
     cause = error.__cause__

@@ -90,6 +90,7 @@ class Recorder(threading.Thread):
         except Exception as error:
             if is_transient(error):
                 raise
+            connections[self.using].close()  # a server that got too much hangs up
             if len(batch) == 1:
                 return record([refused(batch[0].claim, error)], self.using)
             half = len(batch) // 2
