@@ -154,6 +154,12 @@ class Board:
 
     # The heartbeat's side.
 
+    def call(self, then: Call) -> None:
+        """An executor runs ``then``."""
+        with self._changed:
+            self._calls.append(then)
+            self._changed.notify_all()
+
     def claims(self) -> set[Claim]:
         """All claims that are not recorded yet."""
         with self._changed:

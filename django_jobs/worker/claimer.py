@@ -107,7 +107,7 @@ class Claimer(threading.Thread):
 
     def _look(self) -> Glance:
         seen = glance(self.worker, self.config.queues, self.using)
-        while seen.due:
+        while seen.due and not self._stopping.is_set():
             promoted = promote(self.using)
             seen = glance(self.worker, self.config.queues, self.using)
             if promoted < BATCH:

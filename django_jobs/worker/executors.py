@@ -72,7 +72,8 @@ class Executor(threading.Thread):
     def _call(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except Exception:
+        except BaseException:
+            # A signal receiver's SystemExit ends neither this thread nor the process.
             logger.exception("Unexpected error", extra={"event": "error"})
         finally:
             clean_connections()

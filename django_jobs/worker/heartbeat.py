@@ -58,6 +58,9 @@ class Heartbeat(threading.Thread):
     def register(self) -> None:
         """Insert the worker's row; it holds its lease from now on."""
         since = time.monotonic()
+        # Said again each time: from Django 6.0, save() leaves the values of the first insert.
+        self.worker.last_heartbeat_at = DbNow()
+        self.worker.lease_expires_at = DbNow() + timedelta(seconds=self.lease)
         self.worker.save(force_insert=True, using=self.using)
         self.board.lease_renewed(since)
 
@@ -88,6 +91,8 @@ class Heartbeat(threading.Thread):
                 pause = self.lease / 3 * random.uniform(0.9, 1.0)  # noqa: S311 (jitter)
                 next_beat = time.monotonic() + pause
             self._wake.clear()
+            if self._stopping.is_set():
+                break  # stop() may have come before clear()
             if self._progress:
                 self._patiently(self._write_progress)
                 self._stopping.wait(min(1.0, self.lease / 3))
@@ -114,13 +119,13 @@ class Heartbeat(threading.Thread):
     def _beat(self) -> None:
         self._renew()
         self._compare()
-        while len(rescued := rescue(self.using)) == BATCH:
+        while rescued := rescue(self.using):
             for finished in rescued:
-                announce_finished(self.backend, finished)
-        for finished in rescued:
-            announce_finished(self.backend, finished)
-        if rescued:
+                # Receivers are somebody else's code: it must not hold up the lease.
+                self.board.call(partial(announce_finished, self.backend, finished))
             self.board.wake()
+            if len(rescued) < BATCH:
+                break
 
     def _renew(self) -> None:
         since = time.monotonic()

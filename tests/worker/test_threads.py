@@ -1,0 +1,94 @@
+"""The duties of the threads, one by one and in the test's own thread."""
+
+import time
+from typing import Any
+
+import pytest
+
+from django_jobs.compat import task_backends, task_finished
+from django_jobs.models import Job, Worker
+from django_jobs.worker import claimer as claimer_module
+from django_jobs.worker.claimer import Claimer
+from django_jobs.worker.config import WorkerConfig
+from django_jobs.worker.process import WorkerProcess
+from tests.factories import JobFactory, WorkerFactory
+
+
+@pytest.fixture
+def process() -> WorkerProcess:
+    return WorkerProcess(WorkerConfig(threads=1), task_backends["default"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_whose_row_is_gone_comes_back_alive(process: WorkerProcess) -> None:
+    process.heartbeat.register()
+    first = Worker.objects.get()
+    Worker.objects.all().delete()
+    time.sleep(0.01)
+    process.heartbeat._renew()
+    assert Worker.objects.live().get().lease_expires_at > first.lease_expires_at
+
+
+def test_a_stop_during_a_beat_is_not_slept_over(
+    process: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat = process.heartbeat
+    monkeypatch.setattr(heartbeat, "_beat", heartbeat.stop)
+    before = time.monotonic()
+    heartbeat._loop()
+    assert time.monotonic() - before < 5, "it waited for the next beat"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_receivers_of_a_rescue_do_not_run_in_the_heartbeat(process: WorkerProcess) -> None:
+    JobFactory(running=True, attempts=5, worker_id=WorkerFactory(lost=True).pk)
+    heard: list[Any] = []
+
+    def receiver(task_result: Any, **kwargs: Any) -> None:
+        heard.append(task_result.id)
+
+    task_finished.connect(receiver)
+    try:
+        process.heartbeat._beat()
+        assert heard == []
+        assert not process.board.is_empty(), "a stop waits for what is to be called"
+        call: Any = process.board.take()
+        process.executors[0]._call(call)
+    finally:
+        task_finished.disconnect(receiver)
+    assert heard == [str(Job.objects.get().pk)]
+    assert process.board.is_empty()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_that_exits_leaves_the_executor_alive(process: WorkerProcess) -> None:
+    def leave() -> None:
+        raise SystemExit(5)
+
+    process.board.call(leave)
+    call: Any = process.board.take()
+    process.executors[0]._call(call)
+    assert process.board.is_empty()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stop_does_not_wait_for_a_million_due_jobs(
+    process: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.heartbeat.register()
+    JobFactory(scheduled=True)
+    claimer: Claimer = process.claimer
+    rounds: list[str] = []
+
+    def promote(using: str) -> int:
+        rounds.append(using)
+        assert len(rounds) < 3, "it goes on after the stop"
+        claimer.stop()
+        return claimer_module.BATCH
+
+    monkeypatch.setattr(claimer_module, "promote", promote)
+    monkeypatch.setattr(
+        claimer_module, "glance", lambda *args: claimer_module.Glance(ready=True, due_in=0)
+    )
+    claimer._look()
+    assert len(rounds) == 1
