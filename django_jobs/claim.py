@@ -26,7 +26,7 @@ class Claim:
     """
 
     job: Job
-    worker_id: UUID
+    worker_id: UUID | None
     worker_name: str
     token: Token = field(default_factory=Token)
     started: bool = False

@@ -48,13 +48,12 @@ def rescue(using: str, limit: int = BATCH) -> list[Finished]:
 
 
 def _lost(job: Job, worker_name: str) -> Finished:
-    assert job.worker_id is not None  # noqa: S101 (a claim sets it with RUNNING)
     claim = Claim(job, job.worker_id, worker_name, started=True)
     return Finished(claim, after_loss(job.attempts, job.max_attempts))
 
 
 def _log(finished: Finished) -> None:
-    job, worker = finished.job, finished.claim.worker_name or str(finished.claim.worker_id)
+    job, worker = finished.job, finished.claim.worker_name or finished.claim.worker_id or "?"
     dead = finished.outcome.next is Next.DEAD
     log_job(
         logging.ERROR if dead else logging.WARNING,

@@ -73,6 +73,13 @@ def test_a_worker_that_has_stopped_or_is_unknown_owns_nothing():
     assert {row(job).status for job in jobs} == {Status.READY}
 
 
+def test_a_running_job_without_a_worker_holds_up_no_rescue():
+    broken = JobFactory(running=True, attempts=1, worker_id=None)
+    job = JobFactory(running=True, attempts=1, worker_id=WorkerFactory(lost=True).pk)
+    assert len(rescue("default")) == 2
+    assert {row(broken).status, row(job).status} == {Status.READY}
+
+
 def test_only_running_jobs_are_rescued():
     worker = WorkerFactory(lost=True)
     for status in set(Status) - {Status.RUNNING}:
