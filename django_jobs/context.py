@@ -89,7 +89,8 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
         Show how far the task is. The worker writes it from a thread of its own, about once
         a second at most, so it may be called in a tight loop.
         """
-        self._report({"done": int(done), "total": total, "note": str(note)[:200]})
+        whole = None if total is None else int(total)
+        self._report({"done": int(done), "total": whole, "note": str(note)[:200]})
 
 
 _current: ContextVar[JobContext | None] = ContextVar("django_jobs_current_job", default=None)

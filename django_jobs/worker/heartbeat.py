@@ -20,6 +20,7 @@ from ..claim import Claim
 from ..db.clock import DbNow
 from ..db.connections import patiently
 from ..exceptions import CancelRequested, LeaseLost
+from ..failure import storable
 from ..models import Job, Status, Worker
 from ..record import Finished
 from ..release import log_released, released
@@ -66,7 +67,7 @@ class Heartbeat(threading.Thread):
 
     def report(self, claim: Claim, progress: dict[str, Any]) -> None:
         """Take a task's progress; it is written within about a second."""
-        self._progress[claim.job.pk] = (claim, progress)
+        self._progress[claim.job.pk] = (claim, {**progress, "note": storable(progress["note"])})
         self._wake.set()
 
     def stop(self) -> None:

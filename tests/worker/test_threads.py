@@ -1,11 +1,15 @@
 """The duties of the threads, one by one and in the test's own thread."""
 
 import time
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
+from django_jobs.claim import Claim
 from django_jobs.compat import task_backends, task_finished
+from django_jobs.context import JobContext
 from django_jobs.models import Job, Worker
 from django_jobs.worker import claimer as claimer_module
 from django_jobs.worker.claimer import Claimer
@@ -92,3 +96,14 @@ def test_a_stop_does_not_wait_for_a_million_due_jobs(
     )
     claimer._look()
     assert len(rounds) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_progress_that_no_database_takes_is_made_storable(process: WorkerProcess) -> None:
+    job = JobFactory(running=True, worker_id=process.worker.pk)
+    claim = Claim(job, process.worker.pk, "here:1")
+    context = JobContext(report=partial(process.heartbeat.report, claim))
+    context.progress(1, Decimal(2), "half\ud800 done\x00")  # type: ignore[arg-type]
+    process.heartbeat._write_progress()
+    job.refresh_from_db()
+    assert job.metadata["progress"] == {"done": 1, "total": 2, "note": "half\\ud800 done\\x00"}
