@@ -5,6 +5,7 @@ import queue
 import socket
 import threading
 from datetime import timedelta
+from typing import Final
 
 from django.db import connections, router
 
@@ -21,6 +22,10 @@ from .heartbeat import Heartbeat
 from .recorder import Recorder
 from .signals import handled
 from .stop import Stop
+
+# The main thread never sleeps for longer: Python runs a handler between two of its own
+# steps, so that a signal which comes just before a wait would otherwise be seen after it.
+WAKE_SECONDS: Final = 0.5
 
 
 class WorkerProcess:
@@ -71,7 +76,14 @@ class WorkerProcess:
             connections[self.using].close()
             for thread in self.threads:
                 thread.start()
-            return Stop(self, self.inbox.get()).run()
+            return Stop(self, self._wait_for_reason()).run()
+
+    def _wait_for_reason(self) -> object:
+        while True:
+            try:
+                return self.inbox.get(timeout=WAKE_SECONDS)
+            except queue.Empty:
+                continue
 
     @property
     def threads(self) -> list[threading.Thread]:
