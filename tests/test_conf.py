@@ -169,6 +169,7 @@ class TestChecks:
         with override_settings(INSTALLED_APPS=["django.contrib.contenttypes"]):
             assert [check for check, _, _ in self.found()] == ["django_jobs.E005"]
 
+    @pytest.mark.django_db  # the checks of the models ask the database what it can do
     def test_manage_check_says_it(self):
         wrong = tasks_setting({"LEESE": 1, "LEASE": 0}, QUEUES=["two words"])
         with wrong, pytest.raises(SystemCheckError) as caught:
@@ -177,6 +178,7 @@ class TestChecks:
         for part in ("django_jobs.E001", "django_jobs.E002", "django_jobs.E003", "HINT: Did you"):
             assert part in text
 
+    @pytest.mark.django_db
     def test_manage_check_is_content_otherwise(self):
         out = io.StringIO()
         call_command("check", stdout=out, stderr=out)
