@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db.models import Q
 
+from .db.transactions import lock_rows, write_transaction
 from .ids import first_uuid7
 from .models import Job, Status, Worker
 
@@ -34,8 +35,11 @@ def prune(before: datetime, using: str, statuses: Iterable[Status] = PRUNED) -> 
         if not ids:
             break
         last = ids[-1]
-        # Checked again as it is deleted, in case somebody has brought one back meanwhile.
-        deleted += old.filter(pk__in=ids).delete()[1].get(Job._meta.label, 0)
+        with write_transaction(using):
+            # Checked again under a lock, in case somebody has brought one back meanwhile.
+            still = list(lock_rows(old.filter(pk__in=ids)).values_list("pk", flat=True))
+            rows = Job.objects.using(using).filter(pk__in=still)
+            deleted += rows.delete()[1].get(Job._meta.label, 0)
     Worker.objects.using(using).filter(
         Q(stopped_at__lt=before) | Q(stopped_at=None, lease_expires_at__lt=before)
     ).delete()

@@ -1,22 +1,27 @@
 """Two sessions meet at one row: one holds its transaction open, the other is watched."""
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.db import OperationalError
+from django.db.models.deletion import Collector
 from django.utils import timezone
 
 from django_jobs import enqueue_many
 from django_jobs.claim import Claim, claim
 from django_jobs.db.clock import DbNow
 from django_jobs.db.transactions import write_transaction
+from django_jobs.ids import first_uuid7
 from django_jobs.models import Job, JobAttempt, Status, Worker
 from django_jobs.policy import SUCCEEDED
 from django_jobs.promote import promote
+from django_jobs.prune import prune
 from django_jobs.queues import QueueFilter
 from django_jobs.record import Finished, record, write_outcomes
 from django_jobs.rescue import rescue
-from tests.factories import WorkerFactory
+from tests.factories import JobFactory, WorkerFactory
 from tests.sample import tasks
 from tests.support.sessions import other_session, race
 
@@ -159,3 +164,29 @@ def test_two_retries_of_one_dead_job_count_one() -> None:
     Job.objects.update(status=Status.DEAD)
     assert sum(race([Job.objects.all().retry] * 4)) == 1
     assert sum(race([Job.objects.all().discard] * 4)) == 0, "it is no longer dead"
+
+
+def test_a_dead_job_is_brought_back_or_pruned_and_never_both(monkeypatch):
+    old = timezone.now() - timedelta(days=30)
+    job = JobFactory(dead=True, id=first_uuid7(old), finished_at=old)
+    delete = Collector.delete
+
+    def retry():
+        try:
+            return Job.objects.filter(pk=job.pk).retry()
+        except OperationalError:  # MariaDB calls the wait a deadlock, and rolls this one back
+            return 0
+
+    with other_session() as other:
+
+        def late(collector):
+            retried.append(other.start(retry))
+            with suppress(TimeoutError):
+                retried[0].result(0.5)
+            return delete(collector)
+
+        retried = []
+        monkeypatch.setattr(Collector, "delete", late)
+        deleted = prune(timezone.now(), "default", [Status.DEAD])
+        assert deleted + retried[0].result(30) == 1
+    assert Job.objects.count() == 1 - deleted
