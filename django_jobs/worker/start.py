@@ -1,5 +1,7 @@
 """From the options of ``runjobs`` to a running worker."""
 
+import atexit
+import gc
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -45,6 +47,10 @@ def run(process: WorkerProcess, verbosity: int = 1) -> int:
     """Run ``process`` in this one; returns the exit code."""
     log_to_stderr(verbosity)
     prepare_database(process.using)
+    # At its end the interpreter looks through all of Django and the project for cycles: most
+    # of the time that an exit takes (0.28 s of 0.30 s measured), and it comes on top of the
+    # deadline. Frozen objects are left out of that.
+    atexit.register(gc.freeze)
     return process.run()
 
 
