@@ -39,6 +39,8 @@ class WorkerProcess:
     def __init__(self, config: WorkerConfig, backend: DatabaseBackend) -> None:
         self.config = config
         self.options = backend.jobs_options
+        # When the process has to be gone (monotonic); set by a signal.
+        self.deadline = float("inf")
         self.using = router.db_for_write(Job)
         self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self.worker = Worker(

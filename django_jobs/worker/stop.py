@@ -52,7 +52,6 @@ class Stop:
         self.process = process
         self.board = process.board
         self.reason = reason
-        self.deadline = float("inf")
         self.notice = float("inf")
 
     def run(self) -> int:
@@ -65,11 +64,11 @@ class Stop:
             self._obey(reason)
         while self.process.claimer.is_alive() or not self.board.is_empty():
             now = time.monotonic()
-            if now >= self.deadline - FLUSH_SECONDS:
+            if now >= self.process.deadline - FLUSH_SECONDS:
                 self._leave("the deadline has come")
             if now >= self.notice:
                 self.board.interrupt(ShuttingDown, lambda claim: True)
-            if self.deadline < float("inf"):
+            if self.process.deadline < float("inf"):
                 self._give_back()
             try:
                 again = self.process.inbox.get(timeout=TICK)
@@ -87,11 +86,11 @@ class Stop:
                 extra={"event": "stacks"},
             )
             self._leave("QUIT received")
-        if self.deadline < float("inf"):
+        if self.process.deadline < float("inf"):
             self._leave("a second signal was received")
         timeout = self.process.config.shutdown_timeout
-        self.deadline = time.monotonic() + timeout
-        self.notice = self.deadline - FLUSH_SECONDS - min(NOTICE_SECONDS, timeout / 5)
+        self.process.deadline = time.monotonic() + timeout
+        self.notice = self.process.deadline - FLUSH_SECONDS - min(NOTICE_SECONDS, timeout / 5)
 
     def _give_back(self) -> None:
         """
@@ -125,6 +124,8 @@ class Stop:
         executors = {thread.ident: thread for thread in self.process.executors}
         left = self.board.give_up()
         for claim in left:
+            # It may still look, or be about to start: from here on it is somebody else's.
+            claim.token.fire(ShuttingDown)
             if claim.started:
                 self._log_left(claim, [executors[claim.thread]] if claim.thread else [], why)
             log_released(claim)

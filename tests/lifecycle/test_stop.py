@@ -141,6 +141,20 @@ def test_quit_shows_the_stacks_of_all_threads(start_worker: StartWorker) -> None
     assert_nothing_runs()
 
 
+def test_a_pool_that_a_job_leaves_at_work_does_not_hold_up_the_stop(
+    start_worker: StartWorker,
+) -> None:
+    result = tasks.leave_a_pool_at_work.enqueue(60)
+    worker = start_worker("--shutdown-timeout", "2")
+    worker.wait_for("succeeded")
+    started = time.monotonic()
+    worker.terminate()
+    assert worker.wait() == 0, worker
+    assert time.monotonic() - started < 2 + SLACK
+    assert job(result).status == Status.SUCCESSFUL
+    assert_nothing_runs()
+
+
 def test_signal_while_draining_a_batch_sets_a_deadline(start_worker: StartWorker) -> None:
     tasks.sleep.enqueue(60)
     worker = start_worker("--max-jobs", "1", "--shutdown-timeout", "1")

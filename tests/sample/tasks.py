@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django_jobs import Backoff, Cancel, GiveUp, JobContext, Retry, Snooze, current_job, job
@@ -92,3 +93,8 @@ def once(seconds: float) -> None:
 def report_progress(context: JobContext) -> None:
     context.progress(1, 2, "half")
     context.wait(60)
+
+
+@job
+def leave_a_pool_at_work(seconds: float) -> None:
+    ThreadPoolExecutor(1).submit(time.sleep, seconds)
