@@ -51,7 +51,7 @@ bench: setup ## Measure throughput and latency
 
 clean: ## Remove everything that the other targets made
 	rm -rf .venv .matrix .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist docs/_build
-	rm -rf testproject/var testproject/db.sqlite3*
+	rm -rf tests.sqlite3* testproject/var testproject/db.sqlite3*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 FORCE:
