@@ -7,6 +7,7 @@ from django_jobs.worker import start
 
 class Process:
     using = "default"
+    deadline = float("inf")
 
     def run(self) -> int:
         return 1
