@@ -19,6 +19,7 @@ from django.utils import autoreload
 
 from ..log import logger
 from .process import WorkerProcess
+from .signals import SIGNALS
 
 RELOAD: Final = 64
 _CHILD: Final = "DJANGO_JOBS_RELOAD_CHILD"
@@ -53,14 +54,13 @@ def _parent() -> int:
 
         def hand_on(number: int, frame: object, child: Any = child) -> None:
             nonlocal stopping
-            again, stopping = stopping, True
+            stopping = True
             if child.poll() is not None:
                 sys.exit(child.returncode)  # it has ended; this process waits for a change
-            # A Ctrl-C reaches the child by itself; it is in the same group.
-            if number != signal.SIGINT or again or not _has_terminal():
-                child.send_signal(number)
+            # A Ctrl-C has reached the child already, which takes the two for one.
+            child.send_signal(number)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             signal.signal(number, hand_on)
         code = child.wait()
         if code == RELOAD:
@@ -71,20 +71,6 @@ def _parent() -> int:
             return code
         logger.warning("The worker exited with code %d; waiting for a change", code)
         _wait_for_change()
-
-
-def _has_terminal() -> bool:
-    """Whether this process is in the foreground of a terminal, where Ctrl-C is typed."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
 
 
 def _wait_for_change() -> None:

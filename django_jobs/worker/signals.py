@@ -2,11 +2,24 @@
 
 import queue
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final, NamedTuple
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    *((signal.SIGQUIT,) if hasattr(signal, "SIGQUIT") else ()),
+)
+
+
+class Received(NamedTuple):
+    """A signal, and when it came (monotonic)."""
+
+    signal: signal.Signals
+    at: float
 
 
 @contextmanager
@@ -17,12 +30,9 @@ def handled(inbox: "queue.SimpleQueue[object]") -> Iterator[None]:
     """
 
     def put(number: int, frame: FrameType | None) -> None:
-        inbox.put(signal.Signals(number))
+        inbox.put(Received(signal.Signals(number), time.monotonic()))
 
-    numbers = [*STOP_SIGNALS]
-    if hasattr(signal, "SIGQUIT"):
-        numbers.append(signal.SIGQUIT)
-    before = {number: signal.signal(number, put) for number in numbers}
+    before = {number: signal.signal(number, put) for number in SIGNALS}
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ from ..claim import Claim
 from ..exceptions import ShuttingDown
 from ..log import log_job, logger
 from ..release import log_released, released
+from .signals import Received
 from .stacks import stacks
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ NOTICE_SECONDS: Final = 2.0
 # What is kept of the deadline for writing what is left to write.
 FLUSH_SECONDS: Final = 0.5
 TICK: Final = 0.05
+# A signal to a process group that its leader hands on as well arrives twice; the second
+# within so many seconds is taken for the first.
+ECHO_SECONDS: Final = 0.25
 
 
 class Exit(IntEnum):
@@ -53,14 +57,15 @@ class Stop:
         self.board = process.board
         self.reason = reason
         self.notice = float("inf")
+        self.signalled_at = 0.0
 
     def run(self) -> int:
         """Returns the exit code, or ends the process."""
         reason = self.reason
-        name = reason.name if isinstance(reason, signal.Signals) else str(reason)
+        name = reason.signal.name if isinstance(reason, Received) else str(reason)
         logger.info("Stopping: %s", name, extra={"event": "worker_stopping"})
         self.process.claimer.stop()
-        if isinstance(reason, signal.Signals):
+        if isinstance(reason, Received):
             self._obey(reason)
         while self.process.claimer.is_alive() or not self.board.is_empty():
             now = time.monotonic()
@@ -74,12 +79,12 @@ class Stop:
                 again = self.process.inbox.get(timeout=TICK)
             except queue.Empty:
                 continue
-            if isinstance(again, signal.Signals):
+            if isinstance(again, Received):
                 self._obey(again)
         return self._finish()
 
-    def _obey(self, number: signal.Signals) -> None:
-        if number == getattr(signal, "SIGQUIT", None):
+    def _obey(self, received: Received) -> None:
+        if received.signal == getattr(signal, "SIGQUIT", None):
             logger.warning(
                 "QUIT received, the stacks:\n%s",
                 stacks(threading.enumerate()),
@@ -87,7 +92,10 @@ class Stop:
             )
             self._leave("QUIT received")
         if self.process.deadline < float("inf"):
+            if received.at - self.signalled_at < ECHO_SECONDS:
+                return
             self._leave("a second signal was received")
+        self.signalled_at = received.at
         timeout = self.process.config.shutdown_timeout
         self.process.deadline = time.monotonic() + timeout
         self.notice = self.process.deadline - FLUSH_SECONDS - min(NOTICE_SECONDS, timeout / 5)

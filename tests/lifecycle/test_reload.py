@@ -1,5 +1,6 @@
 """`runjobs --reload`: a parent that starts the worker anew after each change."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -44,6 +45,15 @@ def test_a_signal_to_the_parent_alone_stops_the_worker(
     reloading.signal(number)
     assert reloading.wait() == 0, reloading
     assert reloading.output.count("Stopping: ") == 1
+    assert_nothing_runs()
+
+
+def test_a_ctrl_c_reaches_both_and_counts_once(reloading: Process) -> None:
+    result = tasks.sleep.enqueue(1.5)
+    wait_for_status(result, Status.RUNNING)
+    os.killpg(reloading.pid, signal.SIGINT)
+    assert reloading.wait() == 0, reloading
+    wait_for_status(result, Status.SUCCESSFUL)
     assert_nothing_runs()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from django_jobs.models import Status
+from django_jobs.worker.stop import ECHO_SECONDS
 from tests.sample import tasks
 from tests.support.processes import Process
 
@@ -118,11 +119,23 @@ def test_second_signal_stops_at_once(start_worker: StartWorker, number: signal.S
     worker.wait_for("started: attempt 1")
     worker.signal(number)
     worker.wait_for("Stopping")
+    time.sleep(ECHO_SECONDS + 0.1)
     started = time.monotonic()
     worker.signal(number)
     assert worker.wait() == 1, worker
     assert time.monotonic() - started < SLACK
     assert (job(result).status, job(result).attempts) == (Status.READY, 0)
+    assert_nothing_runs()
+
+
+def test_a_signal_that_arrives_twice_at_a_time_counts_once(start_worker: StartWorker) -> None:
+    result = tasks.sleep.enqueue(1.5)
+    worker = start_worker("--shutdown-timeout", "10")
+    worker.wait_for("started: attempt 1")
+    for number in (signal.SIGINT, signal.SIGTERM):  # two alike might be delivered as one
+        worker.signal(number)
+    assert worker.wait() == 0, worker
+    assert job(result).status == Status.SUCCESSFUL
     assert_nothing_runs()
 
 
