@@ -18,6 +18,10 @@ StartWorker = Callable[..., Process]
 
 UP = "woken by"
 
+# The watch looks once a second and shows nothing of it; a change before its first look is
+# part of what it compares with.
+WATCH_SECONDS = 2
+
 
 @pytest.fixture
 def module(tmp_path: Path) -> Path:
@@ -67,7 +71,7 @@ def test_a_signal_after_a_change_stops_with_the_code_of_a_stop(
         env={"PYTHONPATH": f"{module.parent}:."},
     )
     wait_for_status(result, Status.RUNNING, timeout=30)
-    time.sleep(2)
+    time.sleep(WATCH_SECONDS)
     module.write_text("a = 2\n")
     worker.wait_for("changing.py changed")
     worker.terminate()
@@ -76,10 +80,10 @@ def test_a_signal_after_a_change_stops_with_the_code_of_a_stop(
 
 
 def test_a_syntax_error_is_survived(reloading: Process, module: Path) -> None:
-    time.sleep(2)  # the watch looks once a second
+    time.sleep(WATCH_SECONDS)
     module.write_text("def (\n")
     reloading.wait_for("waiting for a change", timeout=30)
-    time.sleep(2)
+    time.sleep(WATCH_SECONDS)
     module.write_text("a = 3\n")
     reloading.wait_for(UP, timeout=30, count=2)
     reloading.terminate()

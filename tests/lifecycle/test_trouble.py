@@ -84,7 +84,7 @@ def test_a_locked_table_is_waited_out(start_worker: StartWorker) -> None:
     with transaction.atomic():
         # On SQLite this holds the whole database, elsewhere the rows.
         list(Job.objects.select_for_update().values_list("pk"))
-        time.sleep(1.5)
+        time.sleep(1.5)  # how long the lock is held, while the worker runs into it
     for result in results:
         wait_for_status(result, Status.SUCCESSFUL, timeout=30)
     worker.terminate()
