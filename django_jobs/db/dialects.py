@@ -1,0 +1,150 @@
+"""
+The SQL that differs between databases, for the statements that every job passes through.
+
+Those are written out rather than built by the ORM: it takes longer to build one than the
+database takes to run it. Many rows travel in one parameter, as JSON, so that a statement
+has the same text whatever the number of its rows.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# What a column of a row set holds.
+Kind = str
+IDENTIFIER: Final = "uuid"
+INTEGER: Final = "integer"
+SECONDS: Final = "seconds"
+TEXT: Final = "text"
+JSON_TEXT: Final = "json"  # a document, as text
+MOMENT: Final = "moment"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """
+    One database's way to say things. ``job`` is the table in ``update()``, ``t`` the rows.
+
+    :param native_uuid: whether it has a type for UUIDs; else they are 32 digits.
+    """
+
+    native_uuid: bool
+
+    # Its clock, in UTC.
+    now: ClassVar[str]
+    # Whether UPDATE … RETURNING gives the rows as they are now.
+    returns_updated: ClassVar[bool] = False
+    types: ClassVar[Mapping[Kind, str]] = {}
+
+    def rows(self, columns: Mapping[str, Kind]) -> str:
+        """The rows of one JSON parameter as a table ``t`` with ``columns``."""
+        raise NotImplementedError
+
+    def later(self, seconds: str) -> str:
+        """The moment that is ``seconds``, an expression, from now."""
+        raise NotImplementedError
+
+    def update(
+        self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str], where: str
+    ) -> str:
+        """Set each of ``values``, an expression over ``job`` and ``t``, in the rows ``where``."""
+        sets = ", ".join(f"{column} = {value}" for column, value in values.items())
+        return f"UPDATE {table} AS job SET {sets} FROM {self.rows(columns)} WHERE {where}"  # noqa: S608
+
+    def uuid(self, value: UUID) -> str:
+        return str(value) if self.native_uuid else value.hex
+
+    def moment(self, value: Any) -> datetime:
+        """``now`` as it comes from a SELECT that no field of a model has converted."""
+        read = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+    def dump(self, rows: Iterable[Sequence[Any]]) -> str:
+        """The parameter for ``rows()``: for each row its values, in the order of columns."""
+        return json.dumps(list(rows), separators=(",", ":"))
+
+
+class PostgreSQL(Dialect):
+    now = "STATEMENT_TIMESTAMP()"
+    returns_updated = True
+    types = {
+        IDENTIFIER: "uuid",
+        INTEGER: "bigint",
+        SECONDS: "double precision",
+        TEXT: "text",
+        JSON_TEXT: "jsonb",
+        MOMENT: "timestamptz",
+    }
+
+    def rows(self, columns: Mapping[str, Kind]) -> str:
+        values = ", ".join(
+            f"(value->>{n})::{self.types[kind]} AS {name}"
+            for n, (name, kind) in enumerate(columns.items())
+        )
+        return f"(SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS value) AS t"  # noqa: S608
+
+    def later(self, seconds: str) -> str:
+        return f"({self.now} + {seconds} * INTERVAL '1 second')"
+
+
+class SQLite(Dialect):
+    now = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW')"
+
+    def rows(self, columns: Mapping[str, Kind]) -> str:
+        values = ", ".join(f"json_extract(value, '$[{n}]') AS {c}" for n, c in enumerate(columns))
+        return f"(SELECT {values} FROM json_each(%s)) AS t"  # noqa: S608
+
+    def later(self, seconds: str) -> str:
+        return (
+            "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', "
+            f"PRINTF('%%.6f seconds', {seconds}))"
+        )
+
+
+class MySQL(Dialect):
+    """MariaDB and MySQL."""
+
+    now = "UTC_TIMESTAMP(6)"
+    types = {
+        IDENTIFIER: "CHAR(36)",
+        INTEGER: "BIGINT",
+        SECONDS: "DOUBLE",
+        TEXT: "LONGTEXT",
+        JSON_TEXT: "LONGTEXT",
+        MOMENT: "DATETIME(6)",
+    }
+
+    def rows(self, columns: Mapping[str, Kind]) -> str:
+        listed = ", ".join(
+            f"{name} {self.types[kind]} PATH '$[{n}]'"
+            for n, (name, kind) in enumerate(columns.items())
+        )
+        return f"JSON_TABLE(%s, '$[*]' COLUMNS ({listed})) AS t"
+
+    def later(self, seconds: str) -> str:
+        return f"TIMESTAMPADD(MICROSECOND, ROUND({seconds} * 1000000), {self.now})"
+
+    def update(
+        self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str], where: str
+    ) -> str:
+        # Assigned from left to right; an expression sees what those before it have set.
+        sets = ", ".join(f"job.{column} = {value}" for column, value in values.items())
+        return f"UPDATE {table} AS job JOIN {self.rows(columns)} ON {where} SET {sets}"
+
+
+_DIALECTS: Final = {"postgresql": PostgreSQL, "sqlite": SQLite, "mysql": MySQL}
+
+
+def dialect(connection: BaseDatabaseWrapper) -> Dialect:
+    return _dialect(connection.vendor, connection.features.has_native_uuid_field)
+
+
+@cache
+def _dialect(vendor: str, native_uuid: bool) -> Dialect:
+    return _DIALECTS[vendor](native_uuid)
