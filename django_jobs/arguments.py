@@ -20,9 +20,9 @@ MAX_INTEGRAL_FLOAT: Final = 1e16
 
 def check_arguments(
     args: Any, kwargs: dict[str, Any], *, max_bytes: int, max_depth: int
-) -> tuple[list[Any], dict[str, Any]]:
+) -> tuple[list[Any], dict[str, Any], tuple[str, str]]:
     """
-    A copy of ``args`` and ``kwargs`` that JSON carries back unchanged.
+    A copy of ``args`` and ``kwargs`` that JSON carries back unchanged, and both as JSON.
 
     :param max_bytes: the most that both may take as JSON, in bytes.
     :param max_depth: how deep a single argument may be nested.
@@ -33,8 +33,9 @@ def check_arguments(
         _text(name, "the argument's name"): _copy(value, f"kwargs[{name!r}]", max_depth)
         for name, value in kwargs.items()
     }
-    _check_size([copied_args, copied_kwargs], "the arguments", max_bytes)
-    return copied_args, copied_kwargs
+    stored = json.dumps(copied_args), json.dumps(copied_kwargs)
+    _check_size(sum(map(len, stored)) + len("[, ]"), "the arguments", max_bytes)
+    return copied_args, copied_kwargs, stored
 
 
 def check_return_value(value: Any, *, max_bytes: int, max_depth: int) -> Any:
@@ -47,14 +48,13 @@ def check_return_value(value: Any, *, max_bytes: int, max_depth: int) -> Any:
     """
     try:
         copied = _copy(value, "return value", max_depth, tuples=True)
-        _check_size(copied, "return value", max_bytes)
+        _check_size(len(json.dumps(copied)), "return value", max_bytes)
     except InvalidArgument as error:
         raise InvalidReturnValue(error.path, error.problem) from None
     return copied
 
 
-def _check_size(value: Any, name: str, max_bytes: int) -> None:
-    size = len(json.dumps(value))
+def _check_size(size: int, name: str, max_bytes: int) -> None:
     if size > max_bytes:
         raise InvalidArgument(
             name,

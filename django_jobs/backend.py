@@ -20,7 +20,7 @@ from .exceptions import InvalidOptions, UnknownTask
 from .task import JobTask, policy_of
 
 if TYPE_CHECKING:
-    from .models import Job
+    from .enqueue import Prepared
 
 TASK_PATH_LENGTH: Final = 255
 
@@ -79,16 +79,18 @@ class DatabaseBackend(BaseTaskBackend):
         except ValueError as error:
             raise InvalidTask(str(error)) from None
 
-    def prepare(self, task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Job:
-        """The row for a call, validated and not yet inserted; see ``enqueue.prepare()``."""
+    def prepare(
+        self, task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Prepared:
+        """A call that has been checked and not yet inserted; see ``enqueue.prepare()``."""
         from .enqueue import prepare
 
         return prepare(self, task, args, kwargs)
 
     def enqueue(self, task: Task[Any, Any], args: Any, kwargs: Any) -> TaskResult[Any, Any]:
-        from .enqueue import insert
+        from .enqueue import enqueue
 
-        return insert(self, task, self.prepare(task, args, kwargs))
+        return enqueue(self.prepare(task, args, kwargs))
 
     def get_result(self, result_id: str) -> TaskResult[Any, Any]:
         from .models import Job

@@ -88,7 +88,8 @@ def _take_at_once(
     sql = f"""
         WITH picked AS MATERIALIZED ({pick}),
         placed AS (
-            SELECT picked.*, ROW_NUMBER() OVER (ORDER BY priority DESC, run_after, id) AS place FROM picked
+            SELECT picked.*, ROW_NUMBER() OVER (ORDER BY priority DESC, run_after, id) AS place
+            FROM picked
         )
         UPDATE {Job._meta.db_table} AS job SET {sets}
         WHERE job.id = ANY(ARRAY(
@@ -100,9 +101,7 @@ def _take_at_once(
     return sorted(jobs, key=lambda job: (-job.priority, job.run_after, job.pk))
 
 
-def _take(
-    worker: Worker, queues: QueueFilter, slots: int, most: int, using: str
-) -> list[Job]:
+def _take(worker: Worker, queues: QueueFilter, slots: int, most: int, using: str) -> list[Job]:
     """The same in a transaction of two statements."""
     connection = connections[using]
     speaks = dialect(connection)

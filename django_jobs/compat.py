@@ -24,6 +24,7 @@ if TYPE_CHECKING or HAS_DJANGO_TASKS:
         task,
         task_backends,
     )
+    from django.tasks import signals as task_signals
     from django.tasks.backends.base import BaseTaskBackend
     from django.tasks.base import DEFAULT_TASK_PRIORITY, TaskError
     from django.tasks.exceptions import (
@@ -48,6 +49,7 @@ else:
         task,
         task_backends,
     )
+    from django_tasks import signals as task_signals
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import DEFAULT_TASK_PRIORITY, Task, TaskError
     from django_tasks.exceptions import InvalidTaskBackendError as InvalidTaskBackend
@@ -88,5 +90,6 @@ __all__ = [
     "task_backends",
     "task_enqueued",
     "task_finished",
+    "task_signals",
     "task_started",
 ]

@@ -24,7 +24,8 @@ from .models import Job
 from .policy import CANCELLED, Kind, Next, Outcome, decide
 from .record import Finished
 from .registry import find_task
-from .results import job_result, send
+from .results import job_result
+from .signals import send
 from .task import policy_of
 
 if TYPE_CHECKING:

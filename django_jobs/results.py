@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from django.dispatch import Signal
 from django.utils import timezone
 
 from .compat import (
@@ -23,14 +21,13 @@ from .exceptions import UnknownTask
 from .models import Job, JobAttempt, Status
 from .policy import Next
 from .registry import find_task
+from .signals import send
 
 if TYPE_CHECKING:
     from .record import Finished
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-logger = logging.getLogger("django_jobs")
 
 RESULT_STATUS: Final = {
     Status.SCHEDULED: TaskResultStatus.READY,
@@ -44,11 +41,6 @@ RESULT_STATUS: Final = {
 
 # Attempts that were given back are no attempts to django.tasks.
 _REFUNDED: Final = (JobAttempt.Outcome.RELEASED, JobAttempt.Outcome.SNOOZED)
-
-
-def new_result(task: Task[P, R], job: Job) -> TaskResult[P, R]:
-    """The result of a job that was just enqueued."""
-    return _result(task, job, TaskResultStatus.READY, [], [])
 
 
 def job_result(task: Task[P, R], job: Job, history: Iterable[JobAttempt]) -> TaskResult[P, R]:
@@ -74,19 +66,6 @@ def job_result(task: Task[P, R], job: Job, history: Iterable[JobAttempt]) -> Tas
     )
     object.__setattr__(result, "_return_value", job.return_value)
     return result
-
-
-def send(signal: Signal, sender: type[BaseTaskBackend], result: TaskResult[Any, Any]) -> None:
-    """Send ``signal``; what a receiver raises is logged and changes nothing."""
-    for receiver, response in signal.send_robust(sender=sender, task_result=result):
-        if isinstance(response, Exception):
-            logger.error(
-                "The signal receiver %r failed for job %s",
-                receiver,
-                result.id,
-                exc_info=response,
-                extra={"job_id": result.id, "event": "receiver_failed"},
-            )
 
 
 def announce_finished(backend: BaseTaskBackend, finished: Finished) -> None:

@@ -18,13 +18,15 @@ class Token:
 
     def __init__(self, timeout: float | None = None) -> None:
         self.deadline = None if timeout is None else time.monotonic() + timeout
-        self._fired = threading.Event()
         self._interrupt: type[Interrupt] | None = None
+        # Made by the first wait(): most jobs never wait, and an event costs as much as a claim.
+        self._fired: threading.Event | None = None
 
     def fire(self, interrupt: type[Interrupt]) -> None:
         if self._interrupt is None or interrupt is LeaseLost:
             self._interrupt = interrupt
-        self._fired.set()
+        if self._fired is not None:
+            self._fired.set()
 
     @property
     def interrupt(self) -> type[Interrupt] | None:
@@ -47,7 +49,9 @@ class Token:
 
     def wait(self, seconds: float) -> None:
         """Sleep ``seconds``, or less: raises the ``Interrupt`` as soon as there is one."""
-        self.check()
+        if self._fired is None:
+            self._fired = threading.Event()
+        self.check()  # after the event is there: fire() sets the reason before it looks for it
         remaining = self.remaining()
         self._fired.wait(seconds if remaining is None else min(seconds, remaining))
         self.check()

@@ -16,17 +16,17 @@ class Letter(StrEnum):
 
 def test_what_comes_back_is_a_copy():
     inner = {"a": [1]}
-    args, kwargs = check_arguments([inner], {"key": inner}, **LIMITS)
+    args, kwargs, _ = check_arguments([inner], {"key": inner}, **LIMITS)
     inner["a"].append(2)
     assert (args, kwargs) == ([{"a": [1]}], {"key": {"a": [1]}})
 
 
 def test_args_may_be_any_sequence():
-    assert check_arguments((1, 2), {}, **LIMITS) == ([1, 2], {})
+    assert check_arguments((1, 2), {}, **LIMITS) == ([1, 2], {}, ("[1, 2]", "{}"))
 
 
 def test_members_of_an_enum_become_plain_values():
-    args, kwargs = check_arguments([Letter.A, {Letter.A: True}], {"k": Letter.A}, **LIMITS)
+    args, kwargs, _ = check_arguments([Letter.A, {Letter.A: True}], {"k": Letter.A}, **LIMITS)
     assert (args, kwargs) == (["a", {"a": True}], {"k": "a"})
     assert type(args[0]) is type(next(iter(args[1]))) is type(kwargs["k"]) is str
 

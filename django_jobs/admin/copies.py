@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from ..backend import DatabaseBackend
 from ..compat import InvalidTask, InvalidTaskBackend, Task, task_backends
-from ..enqueue import announce
+from ..enqueue import Prepared, announce, insert
 from ..exceptions import JobsError, UnknownTask
 from ..models import Job
 from ..registry import discover, find_task
@@ -33,18 +33,18 @@ class NoDatabaseBackend(JobsError):
 class Copies:
     """What was made, of which jobs, and why others have no copy."""
 
-    made: list[tuple[DatabaseBackend, Task[Any, Any], Job]] = field(default_factory=list)
+    made: list[Prepared] = field(default_factory=list)
     originals: list[Job] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
 
     @property
     def ids(self) -> list[UUID]:
-        return [copy.pk for *_rest, copy in self.made]
+        return [copy.id for copy in self.made]
 
     def announce(self) -> None:
         """Send ``task_enqueued`` for each, once they are there for good."""
-        for backend, task, copy in self.made:
-            announce(backend, task, copy)
+        for copy in self.made:
+            announce(copy)
 
 
 def enqueue_copies(jobs: Iterable[Job], using: str) -> Copies:
@@ -57,11 +57,11 @@ def enqueue_copies(jobs: Iterable[Job], using: str) -> Copies:
             copies.reasons[str(error)] += 1
         else:
             copies.originals.append(job)
-    Job.objects.using(using).bulk_create([copy for *_rest, copy in copies.made])
+    insert(copies.made, using)
     return copies
 
 
-def _prepare(job: Job) -> tuple[DatabaseBackend, Task[Any, Any], Job]:
+def _prepare(job: Job) -> Prepared:
     try:
         backend = task_backends[job.backend_name]
     except InvalidTaskBackend:
@@ -72,8 +72,8 @@ def _prepare(job: Job) -> tuple[DatabaseBackend, Task[Any, Any], Job]:
         queue_name=job.queue_name, priority=job.priority, backend=job.backend_name
     )
     copy = backend.prepare(task, job.args, job.kwargs)
-    copy.metadata = {**copy.metadata, COPY_OF: str(job.pk)}
-    return backend, task, copy
+    copy.metadata[COPY_OF] = str(job.pk)
+    return copy
 
 
 def _find(task_path: str, backend: DatabaseBackend) -> Task[Any, Any]:

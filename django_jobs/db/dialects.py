@@ -50,6 +50,11 @@ class Dialect:
         """The moment that is ``seconds``, an expression, from now."""
         raise NotImplementedError
 
+    def insert(self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str]) -> str:
+        """A row of ``values``, expressions over ``t``, for each of the rows."""
+        names, expressions = ", ".join(values), ", ".join(values.values())
+        return f"INSERT INTO {table} ({names}) SELECT {expressions} FROM {self.rows(columns)}"  # noqa: S608
+
     def update(
         self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str], where: str
     ) -> str:
@@ -59,6 +64,10 @@ class Dialect:
 
     def uuid(self, value: UUID) -> str:
         return str(value) if self.native_uuid else value.hex
+
+    def text(self, moment: datetime) -> str:
+        """``moment`` (aware) in UTC, as the column of a MOMENT takes it."""
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
     def moment(self, value: Any) -> datetime:
         """``now`` as it comes from a SELECT that no field of a model has converted."""
@@ -92,6 +101,9 @@ class PostgreSQL(Dialect):
     def later(self, seconds: str) -> str:
         return f"({self.now} + {seconds} * INTERVAL '1 second')"
 
+    def text(self, moment: datetime) -> str:
+        return moment.isoformat()
+
 
 class SQLite(Dialect):
     now = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW')"
@@ -101,10 +113,7 @@ class SQLite(Dialect):
         return f"(SELECT {values} FROM json_each(%s)) AS t"  # noqa: S608
 
     def later(self, seconds: str) -> str:
-        return (
-            "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', "
-            f"PRINTF('%%.6f seconds', {seconds}))"
-        )
+        return f"STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', PRINTF('%%.6f seconds', {seconds}))"
 
 
 class MySQL(Dialect):
@@ -135,7 +144,7 @@ class MySQL(Dialect):
     ) -> str:
         # Assigned from left to right; an expression sees what those before it have set.
         sets = ", ".join(f"job.{column} = {value}" for column, value in values.items())
-        return f"UPDATE {table} AS job JOIN {self.rows(columns)} ON {where} SET {sets}"
+        return f"UPDATE {table} AS job JOIN {self.rows(columns)} ON {where} SET {sets}"  # noqa: S608
 
 
 _DIALECTS: Final = {"postgresql": PostgreSQL, "sqlite": SQLite, "mysql": MySQL}

@@ -38,7 +38,12 @@ class Board:
         self.threads = threads
         self._lease = lease
         self._lease_until = time.monotonic() + lease
-        self._changed = threading.Condition()
+        # One lock, and a place to wait for each side, so that nobody is woken for nothing.
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)  # executors
+        self._news = threading.Condition(self._lock)  # the claimer
+        self._idle = 0
+        self._waking = False
         self._line: deque[Claim] = deque()
         self._calls: deque[Call] = deque()
         # Claims and not jobs: a job that was lost, and that still runs here, may be claimed again.
@@ -54,7 +59,7 @@ class Board:
 
     def room(self) -> tuple[int, int]:
         """How many more jobs may be claimed now: to be run at once, and ahead of that."""
-        with self._changed:
+        with self._lock:
             return self._room()
 
     def _room(self) -> tuple[int, int]:
@@ -73,15 +78,15 @@ class Board:
         return int(min(AHEAD_MAX, self.threads * AHEAD_SECONDS / max(self._duration, 1e-6)))
 
     def add(self, claims: Iterable[Claim]) -> None:
-        with self._changed:
+        with self._lock:
             if not self._line:
                 self._moved = time.monotonic()
             self._line.extend(claims)
-            self._changed.notify_all()
+            self._wake_one()
 
     def stale(self) -> list[Claim]:
         """Claims that have stood in line for too long, taken off it; they are to be recorded."""
-        with self._changed:
+        with self._lock:
             if not self._line or time.monotonic() - self._moved < STALE_SECONDS:
                 return []
             self._duration = None
@@ -89,87 +94,104 @@ class Board:
 
     def wait(self, seconds: float) -> None:
         """Wait until something happened that a claimer wants to know, or ``seconds``."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._woken or self._closed, seconds)
+        with self._lock:
+            self._news.wait_for(lambda: self._woken or self._closed, seconds)
             self._woken = False
 
     def wait_for_room(self, seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: any(self._room()) or self._closed, seconds)
+        with self._lock:
+            self._news.wait_for(lambda: any(self._room()) or self._closed, seconds)
 
     def wake(self) -> None:
         """Let the claimer look at once."""
-        with self._changed:
+        with self._lock:
             self._woken = True
-            self._changed.notify_all()
+            self._news.notify()
 
     # The executors' side.
 
     def take(self) -> Claim | Call | None:
         """The next thing to run; waits for it. None when the board is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._calls or self._line or self._closed)
+        with self._lock:
+            while not (self._calls or self._line or self._closed):
+                self._idle += 1
+                self._work.wait()
+                self._idle -= 1
+                self._waking = False
+            taken: Claim | Call | None = None
             if self._calls:
                 self._busy_calls += 1
-                return self._calls.popleft()
-            if self._line:
-                claim = self._line.popleft()
-                self._running.add(claim)
+                taken = self._calls.popleft()
+            elif self._line:
+                taken = self._line.popleft()
+                self._running.add(taken)
                 self._moved = time.monotonic()
-                return claim
-            return None
+            self._wake_one()
+            return taken
+
+    def _wake_one(self) -> None:
+        """
+        Wake one more executor where there is work for it. It will wake the next one in its
+        turn: while jobs are so short that those awake are done with all of them before
+        another thread has come to its feet, the others sleep on.
+        """
+        if self._idle and not self._waking and (self._line or self._calls):
+            self._waking = True
+            self._work.notify()
 
     def ran(self, claim: Claim, *, recording: bool, seconds: float) -> None:
         """
         ``claim`` has left its slot after ``seconds``; ``recording`` says whether its outcome
         follows.
         """
-        with self._changed:
+        with self._lock:
             # The average of about the last ten; a slow one counts at once.
             known = seconds if self._duration is None else self._duration
             self._duration = max(seconds, known + (seconds - known) / 10)
             self._running.discard(claim)
             if recording:
                 self._unrecorded.add(claim)
-            self._changed.notify_all()
+            self._news.notify()
 
     def called(self) -> None:
         """A call that ``take()`` gave out has ended."""
-        with self._changed:
+        with self._lock:
             self._busy_calls -= 1
-            self._woken = self._woken or not self._line
-            self._changed.notify_all()
+            self._look_if_empty()
 
     # The recorder's side.
 
-    def recorded(self, claim: Claim, then: Call | None = None) -> None:
-        """``claim`` is off the board; an executor runs ``then``."""
-        with self._changed:
-            self._unrecorded.discard(claim)
-            if then is not None:
-                self._calls.append(then)
-            # What ran may have enqueued more; with nothing in line it is time to look.
-            self._woken = self._woken or not self._line
-            self._changed.notify_all()
+    def recorded(self, claims: Iterable[Claim], then: Iterable[Call] = ()) -> None:
+        """``claims`` are off the board; executors run each of ``then``."""
+        with self._lock:
+            self._unrecorded.difference_update(claims)
+            self._calls.extend(then)
+            self._wake_one()
+            self._look_if_empty()
+
+    def _look_if_empty(self) -> None:
+        """What ran may have enqueued more; with nothing in line it is time to look."""
+        self._woken = self._woken or not self._line
+        self._news.notify()
 
     # The heartbeat's side.
 
     def call(self, then: Call) -> None:
         """An executor runs ``then``."""
-        with self._changed:
+        with self._lock:
             self._calls.append(then)
-            self._changed.notify_all()
+            self._wake_one()
 
     def claims(self) -> set[Claim]:
         """All claims that are not recorded yet."""
-        with self._changed:
+        with self._lock:
             return {*self._line, *self._unrecorded, *self._running}
 
     def lease_renewed(self, since: float) -> None:
         """The lease was renewed by a statement sent at ``since`` (monotonic)."""
-        with self._changed:
+        with self._lock:
             self._lease_until = since + self._lease
-            self._changed.notify_all()
+            self._news.notify()
 
     @property
     def holds_lease(self) -> bool:
@@ -184,31 +206,30 @@ class Board:
     # The main loop's side.
 
     def running(self) -> list[Claim]:
-        with self._changed:
+        with self._lock:
             return list(self._running)
 
     def withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take those claims off the line that have not started; they are to be recorded."""
-        with self._changed:
+        with self._lock:
             return self._withdraw(wanted)
 
     def _withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
         out = [claim for claim in self._line if wanted(claim)]
         self._line = deque(claim for claim in self._line if not wanted(claim))
         self._unrecorded.update(out)
-        self._changed.notify_all()
+        self._news.notify()
         return out
 
     def give_up(self) -> list[Claim]:
         """All that waits or runs, to be recorded as given back; nothing more is handed out."""
-        with self._changed:
+        with self._lock:
             out = [*self._line, *self._running]
             self._line.clear()
             self._calls.clear()
             self._running.clear()
             self._unrecorded.update(out)
-            self._closed = True
-            self._changed.notify_all()
+            self._close()
             return out
 
     def interrupt(self, interrupt: type[Interrupt], wanted: Callable[[Claim], bool]) -> None:
@@ -219,13 +240,17 @@ class Board:
 
     def is_empty(self) -> bool:
         """Whether nothing waits, runs, is to be recorded or called."""
-        with self._changed:
+        with self._lock:
             return not (
                 self._line or self._running or self._unrecorded or self._calls or self._busy_calls
             )
 
     def close(self) -> None:
         """Let every waiting thread go."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        self._closed = True
+        self._work.notify_all()
+        self._news.notify_all()

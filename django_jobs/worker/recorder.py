@@ -13,12 +13,14 @@ from typing import Final
 from django.db import connections
 
 from ..backend import DatabaseBackend
+from ..compat import task_finished
 from ..db.connections import patiently
 from ..db.errors import is_transient
 from ..execute import log_lost
 from ..policy import Kind
 from ..record import Finished, record, refused
 from ..results import announce_finished
+from ..signals import is_heard
 from .board import Board
 
 BATCH: Final = 100
@@ -73,15 +75,17 @@ class Recorder(threading.Thread):
         )
         if lost is None:
             return  # the deadline has come; the jobs are rescued when the lease runs out
+        then: list[Callable[[], None]] = []
+        heard = is_heard(task_finished)
         for finished in batch:
-            then: Callable[[], None] | None = None
             if finished in lost:
                 log_lost(finished.claim)
-            else:
-                if finished.outcome.kind is Kind.RELEASED and finished.claim.started:
-                    self.interrupted += 1
-                then = partial(announce_finished, self.backend, finished)
-            self.board.recorded(finished.claim, then)
+                continue
+            if finished.outcome.kind is Kind.RELEASED and finished.claim.started:
+                self.interrupted += 1
+            if heard:
+                then.append(partial(announce_finished, self.backend, finished))
+        self.board.recorded([finished.claim for finished in batch], then)
 
     def _record(self, batch: list[Finished]) -> list[Finished]:
         """Record ``batch``; one row that the database refuses must not hold up the others."""

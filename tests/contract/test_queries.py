@@ -60,14 +60,20 @@ class TestCounts:
     def test_a_claim_is_one_transaction_whatever_its_size(self, worker: Worker, count: int) -> None:
         enqueue_many(tasks.add, [(n, n) for n in range(count)])
         made = statements(lambda: claim(worker, QueueFilter(), count, "default"))
-        assert len(made) == 2 + TRANSACTION, made
+        if connection.vendor == "postgresql":
+            assert len(made) == 1, made
+        else:
+            assert len(made) == 2 + TRANSACTION, made
         assert Job.objects.filter(status=Status.RUNNING).count() == count
 
     @pytest.mark.parametrize("count", [1, 10, 100])
-    def test_recording_successes_is_one_update(self, worker: Worker, count: int) -> None:
-        batch = [Finished(each, SUCCEEDED, return_value=None) for each in claimed(worker, count)]
+    def test_recording_successes_is_one_statement(self, worker: Worker, count: int) -> None:
+        batch = [
+            Finished(each, SUCCEEDED, return_value={"n": n} if n % 2 else None)
+            for n, each in enumerate(claimed(worker, count))
+        ]
         made = statements(lambda: record(batch, "default"))
-        assert len(made) == 1 + TRANSACTION, made
+        assert len(made) == 1, made
         assert Job.objects.filter(status=Status.SUCCESSFUL).count() == count
 
     def test_recording_is_one_transaction_for_a_mixed_batch(self, worker: Worker) -> None:
@@ -82,8 +88,8 @@ class TestCounts:
             + [Finished(c, Outcome(Kind.FAILED, Next.DEAD), failure=failure) for c in claims[60:]]
         )
         made = statements(lambda: record(batch, "default"))
-        # An UPDATE for each kind of outcome, and one INSERT for the history.
-        assert len(made) == 4 + TRANSACTION, made
+        # An UPDATE for all of them, and an INSERT for the history.
+        assert len(made) == 2 + TRANSACTION, made
         values = Job.objects.filter(status=Status.SUCCESSFUL).values_list("return_value")
         assert {value["n"] for (value,) in values} == set(range(30))
         assert Job.objects.filter(status=Status.SCHEDULED).count() == 30

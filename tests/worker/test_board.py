@@ -24,7 +24,7 @@ def run_one(board: Board, seconds: float) -> None:
     taken = board.take()
     assert isinstance(taken, Claim)
     board.ran(taken, recording=True, seconds=seconds)
-    board.recorded(taken)
+    board.recorded([taken])
 
 
 def test_at_first_there_is_room_for_one_job_a_slot() -> None:
@@ -92,7 +92,7 @@ def test_what_stands_in_line_too_long_is_given_back(monkeypatch: Any) -> None:
     assert board.stale() == []
     assert not board.is_empty(), "they are to be recorded"
     for claim in others:
-        board.recorded(claim)
+        board.recorded([claim])
     assert board.running() == [first]
     assert board.room() == (0, 0)
 
@@ -119,7 +119,7 @@ def test_outcomes_that_wait_for_the_database_hold_up_claims() -> None:
         assert isinstance(taken, Claim)
         board.ran(taken, recording=True, seconds=1)
     assert board.room() == (0, 0)
-    board.recorded(many[0])
+    board.recorded(many[:1])
     assert board.room() == (4, 0)
 
 
@@ -127,7 +127,7 @@ def test_calls_go_before_claims() -> None:
     board = Board(threads=1, lease=30)
     board.add(claims(1))
     called: list[str] = []
-    board.recorded(claims(1)[0], then=lambda: called.append("it"))
+    board.recorded(claims(1), then=[lambda: called.append("it")])
     taken = board.take()
     assert callable(taken)
     taken()
@@ -150,7 +150,7 @@ def test_withdraw_and_give_up() -> None:
     assert board.give_up() == [other, running]
     assert board.take() is None, "nothing more is handed out"
     for claim in (running, mail, other):
-        board.recorded(claim)
+        board.recorded([claim])
     assert board.is_empty()
 
 
