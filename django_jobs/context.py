@@ -26,6 +26,7 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
     ``fence`` is 0, so that the same code runs there unchanged.
     """
 
+    _task_result: TaskResult[Any, Any] | Callable[[], TaskResult[Any, Any]] | None
     _token: Token
     _attempt: int | None
     _report: Report
@@ -34,21 +35,26 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
     def __init__(
         self,
         *,
-        task_result: TaskResult[Any, Any] | None = None,
+        task_result: TaskResult[Any, Any] | Callable[[], TaskResult[Any, Any]] | None = None,
         token: Token | None = None,
         attempt: int | None = None,
         fence: int = 0,
         report: Report | None = None,
     ) -> None:
-        super().__init__(task_result=task_result)  # type: ignore[arg-type]
         # The parent is frozen, with slots.
         for name, value in {
+            "_task_result": task_result,
             "_token": token or Token(),
             "_attempt": attempt,
             "_report": report or _ignore,
             "fence": fence,
         }.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def task_result(self) -> TaskResult[Any, Any] | None:  # type: ignore[override]
+        """The job as ``django.tasks`` sees it; made when it is asked for. None outside a job."""
+        return self._task_result() if callable(self._task_result) else self._task_result
 
     @property
     def attempt(self) -> int:

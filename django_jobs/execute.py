@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from .arguments import check_return_value
 from .claim import Claim
-from .compat import TaskError, TaskResult, task_started
+from .compat import Task, TaskError, TaskResult, task_started
 from .context import JobContext, Report, entered
 from .exceptions import CancelRequested
 from .failure import Failure
 from .log import log_job
 from .models import Job
-from .policy import CANCELLED, Kind, Next, Outcome, decide
+from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, decide
 from .record import Finished
 from .registry import find_task
 from .results import job_result
-from .signals import send
+from .signals import is_heard, send
 from .task import policy_of
 
 if TYPE_CHECKING:
@@ -50,84 +50,107 @@ def execute(
     :returns: None where the claim is lost and there is nothing to record.
     """
     # A fresh, empty context: the next job sees no language, time zone or variable of this one.
-    return contextvars.Context().run(_execute, claim, backend, guard, report)
-
-
-def _execute(
-    claim: Claim, backend: DatabaseBackend, guard: Guard, report: Report | None
-) -> Finished | None:
-    attempt = _Attempt(claim, backend)
-    claim.started = True
-    claim.thread = threading.get_ident()
-    started = time.monotonic()
-    _log_start(claim)
-    value: Any = None
-    exception: BaseException | None = None
-    try:
-        value = attempt.run(guard, report)
-    except BaseException as error:
-        # Whatever a task raises ends this attempt and nothing else: SystemExit and
-        # KeyboardInterrupt from a task are no request to this process.
-        exception = error
-    duration = time.monotonic() - started
-    failure = None if exception is None else Failure.of(exception)
-    outcome = attempt.decide(exception, failure)
-    if outcome is None:
-        log_lost(claim, duration)
-        return None
-    _log_end(claim, outcome, failure, exception, duration)
-    if outcome.kind in (Kind.RELEASED, Kind.SNOOZED, Kind.CANCELLED):
-        failure = None  # no error happened; the outcome says why
-    return Finished(claim, outcome, value, failure)
+    return contextvars.Context().run(_Attempt(claim, backend, report).run, guard)
 
 
 class _Attempt:
     """What is known of an attempt while it runs."""
 
-    def __init__(self, claim: Claim, backend: DatabaseBackend) -> None:
+    def __init__(self, claim: Claim, backend: DatabaseBackend, report: Report | None) -> None:
         self.claim = claim
         self.backend = backend
         self.policy = backend.jobs_options.policy
-        self.result: TaskResult[Any, Any] | None = None
+        self.task: Task[Any, Any] | None = None
+        self.report = report
+        self._result: TaskResult[Any, Any] | None = None
+        self._started = 0.0
 
-    def run(self, guard: Guard, report: Report | None) -> Any:
-        """Run the task; returns what is to be stored as its return value."""
-        job, token, options = self.claim.job, self.claim.token, self.backend.jobs_options
-        task = find_task(job.task_path)
+    def run(self, guard: Guard) -> Finished | None:
+        """Run the task in this thread."""
+        value: Any = None
+        exception: BaseException | None = None
+        try:
+            task = self._begin()
+            context = self._context()  # held by nothing here: it refers to this attempt
+            args = (context,) if task.takes_context else ()
+            with entered(context), guard():
+                value = task.call(*args, *self.claim.job.args, **self.claim.job.kwargs)
+            value = self._checked(value)
+        except BaseException as error:
+            # Whatever a task raises ends this attempt and nothing else: SystemExit and
+            # KeyboardInterrupt from a task are no request to this process.
+            exception = error
+        return self._end(value, exception)
+
+    def result(self) -> TaskResult[Any, Any]:
+        """The job as ``django.tasks`` sees it; few tasks ask for it."""
+        if self._result is None:
+            job, task = self.claim.job, self.task
+            assert task is not None  # noqa: S101 (nobody asks before the task is known)
+            self._result = job_result(task, job, ())
+            # This attempt and those before it, as ``TaskContext.attempt`` counts them.
+            self._result.worker_ids[:] = [str(job.worker_id)] * job.attempts
+        return self._result
+
+    def _context(self) -> JobContext:
+        job = self.claim.job
+        return JobContext(
+            task_result=self.result,
+            token=self.claim.token,
+            attempt=job.attempts,
+            fence=job.claim_no,
+            report=self.report,
+        )
+
+    def _begin(self) -> Task[Any, Any]:
+        """The task; raises where the attempt ends here."""
+        claim = self.claim
+        claim.started = True
+        claim.thread = threading.get_ident()
+        self._started = time.monotonic()
+        _log_start(claim)
+        self.task = task = find_task(claim.job.task_path)
         self.policy = policy_of(task, self.policy)
         if self.policy.timeout is not None:
             # The time that an attempt may take begins when it starts, not with the claim.
-            token.deadline = time.monotonic() + self.policy.timeout
-        token.check()  # it may have been cancelled, or lost, while it stood in line
-        self.result = job_result(task, job, ())
-        # This attempt and those before it, as ``TaskContext.attempt`` counts them.
-        self.result.worker_ids[:] = [str(job.worker_id)] * job.attempts
-        send(task_started, type(self.backend), self.result)
-        context = JobContext(
-            task_result=self.result,
-            token=token,
-            attempt=job.attempts,
-            fence=job.claim_no,
-            report=report,
-        )
-        arguments = (context, *job.args) if task.takes_context else tuple(job.args)
-        with entered(context), guard():
-            value = task.call(*arguments, **job.kwargs)
+            claim.token.deadline = time.monotonic() + self.policy.timeout
+        claim.token.check()  # it may have been cancelled, or lost, while it stood in line
+        if is_heard(task_started):
+            send(task_started, type(self.backend), self.result())
+        return task
+
+    def _checked(self, value: Any) -> Any:
+        """What is to be stored as the return value."""
+        options = self.backend.jobs_options
         return check_return_value(
             value,
             max_bytes=options.arguments_max_bytes,
             max_depth=options.arguments_max_depth,
         )
 
-    def decide(self, exception: BaseException | None, failure: Failure | None) -> Outcome | None:
+    def _end(self, value: Any, exception: BaseException | None) -> Finished | None:
+        claim, duration = self.claim, time.monotonic() - self._started
+        failure = None if exception is None else Failure.of(exception)
+        outcome = self._decide(exception, failure)
+        if outcome is None:
+            log_lost(claim, duration)
+            return None
+        _log_end(claim, outcome, failure, exception, duration)
+        if outcome.kind in (Kind.RELEASED, Kind.SNOOZED, Kind.CANCELLED):
+            failure = None  # no error happened; the outcome says why
+        return Finished(claim, outcome, value, failure)
+
+    def _decide(self, exception: BaseException | None, failure: Failure | None) -> Outcome | None:
+        if failure is None:
+            return SUCCEEDED
         job = self.claim.job
-        if self.result is not None and failure is not None:
-            error = TaskError(
-                exception_class_path=failure.exception_class, traceback=failure.traceback
+        result = None if self.task is None else self.result()
+        if result is not None:
+            result.errors.append(
+                TaskError(exception_class_path=failure.exception_class, traceback=failure.traceback)
             )
-            self.result.errors.append(error)
         policy = replace(self.policy, max_attempts=max(1, job.max_attempts))
-        outcome = decide(policy, job.attempts, exception, self.result)
+        outcome = decide(policy, job.attempts, exception, result)
         if (
             outcome is not None
             and outcome.next is Next.SCHEDULED

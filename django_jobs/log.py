@@ -31,6 +31,8 @@ def log_job(
     exc_info: Any = None,
 ) -> None:
     """Log that ``event`` happened to ``job``; the line begins with the job's task and id."""
+    if not logger.isEnabledFor(level):
+        return
     logger.log(
         level,
         "%s %s " + message,

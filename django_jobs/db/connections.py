@@ -61,7 +61,8 @@ def clean_connections() -> list[str]:
             # The wrapper still believes in its atomic block, so it goes with its connection.
             connection.close()
             del connections[connection.alias]
-    close_old_connections()
+        else:
+            connection.close_if_unusable_or_obsolete()
     return left
 
 
