@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.apps import apps
@@ -18,9 +17,6 @@ from .compat import BaseTaskBackend, InvalidTask, Task, TaskResult, TaskResultDo
 from .conf import QUEUE_NAME, Options, Problem, read_options
 from .exceptions import InvalidOptions, UnknownTask
 from .task import JobTask, policy_of
-
-if TYPE_CHECKING:
-    from .enqueue import Prepared
 
 TASK_PATH_LENGTH: Final = 255
 
@@ -79,18 +75,11 @@ class DatabaseBackend(BaseTaskBackend):
         except ValueError as error:
             raise InvalidTask(str(error)) from None
 
-    def prepare(
-        self, task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> Prepared:
-        """A call that has been checked and not yet inserted; see ``enqueue.prepare()``."""
-        from .enqueue import prepare
-
-        return prepare(self, task, args, kwargs)
-
     def enqueue(self, task: Task[Any, Any], args: Any, kwargs: Any) -> TaskResult[Any, Any]:
-        from .enqueue import enqueue
+        from .insert import enqueue, prepare, target
 
-        return enqueue(self.prepare(task, args, kwargs))
+        to = target(self, task)
+        return enqueue(to, prepare(to, args, kwargs))
 
     def get_result(self, result_id: str) -> TaskResult[Any, Any]:
         from .models import Job

@@ -122,7 +122,7 @@ def _update(speaks: Dialect) -> str:
     # it believes that few are running, and reads all that ran since the last vacuum. It made
     # a batch thirty times as slow.
     fence = f"COALESCE(job.status, '') = '{Status.RUNNING}' AND job.claim_no = t.claim_no"
-    return speaks.update(Job._meta.db_table, _COLUMNS, values, f"job.id = t.id AND {fence}")
+    return speaks.update(Job._meta.db_table, _COLUMNS, values, fence)
 
 
 def _row(finished: Finished, speaks: Dialect) -> tuple[Any, ...]:

@@ -140,7 +140,7 @@ def test_vendors_are_named_in_db_only():
 
 # The steps of a job's life, and the verbs of an operator.
 WRITERS = {
-    *(f"django_jobs.{name}" for name in ("enqueue", "promote", "claim", "record", "release")),
+    *(f"django_jobs.{name}" for name in ("insert", "promote", "claim", "record", "release")),
     *(f"django_jobs.{name}" for name in ("rescue", "cancel", "models.job")),
 }
 READS = {"filter", "exclude", "get", "Q", "When", "TaskResult", "_result"}
@@ -169,7 +169,7 @@ def test_only_the_steps_of_a_life_write_a_status():
     others = [path for module, path in MODULES.items() if module not in WRITERS]
     assert [place for path in others for place in status_writes(path)] == []
     writers = {m for m in WRITERS & set(MODULES) if list(status_writes(MODULES[m]))}
-    assert writers >= {f"django_jobs.{name}" for name in ("enqueue", "promote", "claim", "record")}
+    assert writers >= {f"django_jobs.{name}" for name in ("insert", "promote", "claim", "record")}
 
 
 def test_a_job_is_saved_nowhere_but_in_enqueue():

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..backend import DatabaseBackend
 from ..compat import InvalidTask, InvalidTaskBackend, Task, task_backends
-from ..enqueue import Prepared, announce, insert
 from ..exceptions import JobsError, UnknownTask
+from ..insert import Prepared, Target, announce, insert, prepare, target
 from ..models import Job
 from ..registry import discover, find_task
 
 COPY_OF = "copy_of"
+
+Place = tuple[str, str, str, int]
 
 
 class NoDatabaseBackend(JobsError):
@@ -33,35 +37,48 @@ class NoDatabaseBackend(JobsError):
 class Copies:
     """What was made, of which jobs, and why others have no copy."""
 
-    made: list[Prepared] = field(default_factory=list)
+    made: dict[Place, tuple[Target, list[Prepared]]] = field(default_factory=dict)
     originals: list[Job] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    enqueued_at: datetime = field(default_factory=timezone.now)
 
     @property
     def ids(self) -> list[UUID]:
-        return [copy.id for copy in self.made]
+        return [copy.id for _target, copies in self.made.values() for copy in copies]
 
     def announce(self) -> None:
         """Send ``task_enqueued`` for each, once they are there for good."""
-        for copy in self.made:
-            announce(copy)
+        for to, copies in self.made.values():
+            for copy in copies:
+                announce(to, copy, self.enqueued_at)
 
 
 def enqueue_copies(jobs: Iterable[Job], using: str) -> Copies:
-    """Insert a copy of each of ``jobs``, to be run now, with one statement for all of them."""
+    """
+    Insert a copy of each of ``jobs``, to be run now, with one statement for all those of a
+    task in a queue.
+    """
     copies = Copies()
     for job in jobs:
+        place = (job.backend_name, job.task_path, job.queue_name, job.priority)
         try:
-            copies.made.append(_prepare(job))
+            if place not in copies.made:
+                copies.made[place] = (_target(job), [])
+            to, made = copies.made[place]
+            copy = prepare(to, job.args, job.kwargs)
         except (JobsError, InvalidTask, InvalidTaskBackend, ImproperlyConfigured) as error:
             copies.reasons[str(error)] += 1
         else:
+            copy.metadata[COPY_OF] = str(job.pk)
+            made.append(copy)
             copies.originals.append(job)
-    insert(copies.made, using)
+    for to, made in copies.made.values():
+        if made:
+            copies.enqueued_at = insert(to, made, using)
     return copies
 
 
-def _prepare(job: Job) -> Prepared:
+def _target(job: Job) -> Target:
     try:
         backend = task_backends[job.backend_name]
     except InvalidTaskBackend:
@@ -71,9 +88,7 @@ def _prepare(job: Job) -> Prepared:
     task = _find(job.task_path, backend).using(
         queue_name=job.queue_name, priority=job.priority, backend=job.backend_name
     )
-    copy = backend.prepare(task, job.args, job.kwargs)
-    copy.metadata[COPY_OF] = str(job.pk)
-    return copy
+    return target(backend, task)
 
 
 def _find(task_path: str, backend: DatabaseBackend) -> Task[Any, Any]:

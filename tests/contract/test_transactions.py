@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.db import connection, connections, transaction
 
-from django_jobs import enqueue, enqueue_many, enqueue_on_commit, on_commit
+from django_jobs import enqueue_many, enqueue_on_commit, insert, on_commit
 from django_jobs.compat import InvalidTask, task_enqueued
 from django_jobs.models import Job, Status
 from django_jobs.testing import run_pending
@@ -103,7 +103,7 @@ class TestOnCommit:
         with caplog.at_level(logging.ERROR), transaction.atomic():
             enqueue_on_commit(tasks.add, 1, 2)
             later = enqueue_on_commit(tasks.add, 3, 4)
-            monkeypatch.setattr(enqueue, "insert", _only_once(refuse, enqueue.insert))
+            monkeypatch.setattr(insert, "insert", _only_once(refuse, insert.insert))
         assert "the database is gone" in caplog.text
         assert [str(job.pk) for job in Job.objects.all()] == [later]
 

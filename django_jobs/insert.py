@@ -1,0 +1,200 @@
+"""
+Check a call and insert its row: the way of every enqueue, with one statement and in the
+caller's own transaction.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from django.db import connections, router, transaction
+from django.utils import timezone
+
+from .arguments import check_arguments
+from .compat import Task, TaskResult, TaskResultStatus, task_enqueued
+from .db.dialects import IDENTIFIER, JSON_TEXT, Dialect, dialect
+from .exceptions import InvalidArgument
+from .ids import uuid7
+from .signals import send
+from .task import policy_of
+
+if TYPE_CHECKING:
+    from .backend import DatabaseBackend
+
+# What differs between the calls of one task.
+_COLUMNS: Final = {
+    "id": IDENTIFIER,
+    "args": JSON_TEXT,
+    "kwargs": JSON_TEXT,
+    "metadata": JSON_TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A task that may be enqueued, and what all of its jobs have in common."""
+
+    task: Task[Any, Any]
+    backend: DatabaseBackend
+    max_attempts: int
+
+
+@dataclass(slots=True)
+class Prepared:
+    """
+    A call that has been checked: the row that it will be.
+
+    :param stored: ``args`` and ``kwargs`` as JSON.
+    """
+
+    id: UUID
+    args: list[Any]
+    kwargs: dict[str, Any]
+    stored: tuple[str, str]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def target(backend: DatabaseBackend, task: Task[Any, Any]) -> Target:
+    """
+    Check a task.
+
+    :raises InvalidTask: the backend doesn't take it.
+    """
+    backend.validate_task(task)
+    return Target(task, backend, policy_of(task, backend.jobs_options.policy).max_attempts)
+
+
+def prepare(target: Target, args: Sequence[Any], kwargs: dict[str, Any]) -> Prepared:
+    """
+    Check a call, without a look at the database.
+
+    :raises InvalidArgument: the arguments don't fit the task, or JSON can't carry them.
+    """
+    options = target.backend.jobs_options
+    _check_call(target.task, args, kwargs)
+    checked = check_arguments(
+        args,
+        kwargs,
+        max_bytes=options.arguments_max_bytes,
+        max_depth=options.arguments_max_depth,
+    )
+    return Prepared(uuid7(), *checked)
+
+
+def insert(target: Target, calls: Sequence[Prepared], using: str) -> datetime:
+    """
+    Insert the rows of ``calls``, with one statement and in the caller's transaction.
+
+    :returns: when they were enqueued.
+    """
+    connection = connections[using]
+    speaks = dialect(connection)
+    task, now = target.task, timezone.now()
+    due, when = _due(task.run_after, speaks)
+    rows = [
+        (
+            speaks.uuid(call.id),
+            *call.stored,
+            json.dumps(call.metadata) if call.metadata else "{}",
+        )
+        for call in calls
+    ]
+    with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
+        cursor.execute(
+            _insert(speaks, due),
+            [
+                task.module_path,
+                task.queue_name,
+                target.backend.alias,
+                task.priority,
+                target.max_attempts,
+                *when,
+                speaks.text(now),
+                speaks.dump(rows),
+            ],
+        )
+    return now
+
+
+@cache
+def _insert(speaks: Dialect, due: str) -> str:
+    from .models import Job, Status
+
+    # Whether it is due is for the database's clock to say, in promote().
+    status = Status.READY if due == speaks.now else Status.SCHEDULED
+    values = {
+        "task_path": "%s",
+        "queue_name": "%s",
+        "backend_name": "%s",
+        "priority": "%s",
+        "max_attempts": "%s",
+        "run_after": due,
+        "enqueued_at": speaks.cast("%s"),
+        **{column: f"t.{column}" for column in _COLUMNS},
+        "status": f"'{status}'",
+        "attempts": "0",
+        "claim_no": "0",
+        "crashes": "0",
+        "last_error": "''",
+    }
+    return speaks.insert(Job._meta.db_table, _COLUMNS, values)
+
+
+def _due(when: datetime | timedelta | None, speaks: Dialect) -> tuple[str, list[Any]]:
+    """``run_after`` as an expression, and its parameters."""
+    if when is None:
+        return speaks.now, []
+    if isinstance(when, timedelta):
+        return speaks.later("%s"), [when.total_seconds()]
+    return speaks.cast("%s"), [speaks.text(when)]
+
+
+def enqueue(target: Target, call: Prepared) -> TaskResult[Any, Any]:
+    """Insert the row of ``call`` and tell ``task_enqueued``."""
+    from .models import Job
+
+    return announce(target, call, insert(target, [call], router.db_for_write(Job)))
+
+
+def announce(target: Target, call: Prepared, enqueued_at: datetime) -> TaskResult[Any, Any]:
+    """Send ``task_enqueued``; returns what it was sent with."""
+    result: TaskResult[Any, Any] = TaskResult(
+        task=target.task,
+        id=str(call.id),
+        status=TaskResultStatus.READY,
+        enqueued_at=enqueued_at,
+        started_at=None,
+        finished_at=None,
+        last_attempted_at=None,
+        args=call.args,
+        kwargs=call.kwargs,
+        backend=target.backend.alias,
+        errors=[],
+        worker_ids=[],
+    )
+    send(task_enqueued, type(target.backend), result)
+    return result
+
+
+def _check_call(task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """A call that Python would refuse is refused here, where its author sees it."""
+    problem = _problem(task.func, len(args) + task.takes_context, tuple(kwargs))
+    if problem:
+        raise InvalidArgument(f"{task.name}()", problem)
+
+
+@lru_cache(maxsize=1024)
+def _problem(func: Callable[..., Any], args: int, kwargs: tuple[str, ...]) -> str:
+    """Why ``func`` can't be called with so many arguments and these names; empty if it can."""
+    try:
+        inspect.signature(func).bind(*[None] * args, **dict.fromkeys(kwargs))
+    except TypeError as error:
+        return str(error)
+    return ""
