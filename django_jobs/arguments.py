@@ -46,6 +46,8 @@ def check_return_value(value: Any, *, max_bytes: int, max_depth: int) -> Any:
 
     :raises InvalidReturnValue: names the place and says what to do instead.
     """
+    if value is None:
+        return None
     try:
         copied = _copy(value, "return value", max_depth, tuples=True)
         _check_size(len(json.dumps(copied)), "return value", max_bytes)

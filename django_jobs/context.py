@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -42,14 +41,13 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
         report: Report | None = None,
     ) -> None:
         # The parent is frozen, with slots.
-        for name, value in {
-            "_task_result": task_result,
-            "_token": token or Token(),
-            "_attempt": attempt,
-            "_report": report or _ignore,
-            "fence": fence,
-        }.items():
-            object.__setattr__(self, name, value)
+        self.__dict__.update(
+            _task_result=task_result,
+            _token=token or Token(),
+            _attempt=attempt,
+            _report=report or _ignore,
+            fence=fence,
+        )
 
     @property
     def task_result(self) -> TaskResult[Any, Any] | None:  # type: ignore[override]
@@ -107,11 +105,6 @@ def current_job() -> JobContext:
     return _current.get() or JobContext()
 
 
-@contextmanager
-def entered(context: JobContext) -> Iterator[None]:
-    """Make ``context`` the current one."""
-    reset = _current.set(context)
-    try:
-        yield
-    finally:
-        _current.reset(reset)
+def enter(context: JobContext) -> None:
+    """Make ``context`` the current one, in a ``contextvars.Context`` of the attempt's own."""
+    _current.set(context)

@@ -8,7 +8,6 @@ import contextvars
 import logging
 import threading
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from .arguments import check_return_value
 from .claim import Claim
 from .compat import Task, TaskError, TaskResult, task_started
-from .context import JobContext, Report, entered
+from .context import JobContext, Report, enter
 from .exceptions import CancelRequested
 from .failure import Failure
-from .log import log_job
+from .log import log_job, logger
 from .models import Job
 from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, decide
 from .record import Finished
@@ -31,14 +30,14 @@ from .task import policy_of
 if TYPE_CHECKING:
     from .backend import DatabaseBackend
 
-Guard = Callable[[], AbstractContextManager[None]]
+Guard = AbstractContextManager[None]
 
 
 def execute(
     claim: Claim,
     backend: DatabaseBackend,
     *,
-    guard: Guard = nullcontext,
+    guard: Guard | None = None,
     report: Report | None = None,
 ) -> Finished | None:
     """
@@ -50,7 +49,7 @@ def execute(
     :returns: None where the claim is lost and there is nothing to record.
     """
     # A fresh, empty context: the next job sees no language, time zone or variable of this one.
-    return contextvars.Context().run(_Attempt(claim, backend, report).run, guard)
+    return contextvars.Context().run(_Attempt(claim, backend, report).run, guard or nullcontext())
 
 
 class _Attempt:
@@ -72,8 +71,9 @@ class _Attempt:
         try:
             task = self._begin()
             context = self._context()  # held by nothing here: it refers to this attempt
+            enter(context)
             args = (context,) if task.takes_context else ()
-            with entered(context), guard():
+            with guard:
                 value = task.call(*args, *self.claim.job.args, **self.claim.job.kwargs)
             value = self._checked(value)
         except BaseException as error:
@@ -194,6 +194,8 @@ def _log_end(
     exception: BaseException | None,
     duration: float,
 ) -> None:
+    if outcome is SUCCEEDED and not logger.isEnabledFor(logging.INFO):
+        return  # the one that happens most
     job: Job = claim.job
     level, event, exc_info = logging.INFO, outcome.next.lower(), None
     why = outcome.reason or (failure.line if failure else "")

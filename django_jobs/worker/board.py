@@ -15,7 +15,7 @@ UNRECORDED_MAX: Final = 500
 # Jobs are claimed ahead for so many seconds of work, so that a slot doesn't wait for the
 # database; and so many at the most.
 AHEAD_SECONDS: Final = 0.1
-AHEAD_MAX: Final = 100
+AHEAD_MAX: Final = 300
 # What stands in line for longer than this was a wrong guess, and is given back.
 STALE_SECONDS: Final = 0.5
 

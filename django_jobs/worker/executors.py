@@ -12,7 +12,7 @@ from typing import Any
 
 from ..backend import DatabaseBackend
 from ..claim import Claim
-from ..db.connections import clean_connections, guarded_connections
+from ..db.connections import ConnectionGuard, clean_connections
 from ..execute import execute
 from ..record import Finished, refused
 from .board import Board
@@ -41,6 +41,7 @@ class Executor(threading.Thread):
         self.board = board
         self._record = record
         self._report = report
+        self._guard = ConnectionGuard()
 
     def run(self) -> None:
         while (taken := self.board.take()) is not None:
@@ -55,7 +56,7 @@ class Executor(threading.Thread):
             finished = execute(
                 claim,
                 self.backend,
-                guard=guarded_connections,
+                guard=self._guard,
                 report=partial(self._report, claim),
             )
         except Exception as error:

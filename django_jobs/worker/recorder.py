@@ -23,7 +23,7 @@ from ..results import announce_finished
 from ..signals import is_heard
 from .board import Board
 
-BATCH: Final = 100
+BATCH: Final = 300
 
 
 class Recorder(threading.Thread):
