@@ -4,6 +4,13 @@ VENV ?= .venv
 WITH ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Options of the benchmarks: make bench BENCH="--quick --databases sqlite"
+BENCH ?=
+BENCH_VENV ?= .venv-bench
+# Their peers want Django 6, which wants Python 3.12.
+BENCH_PYTHON ?= $(shell for p in python3.13 python3.14 python3.12; do \
+	$$p -c "" 2>/dev/null && echo $$p && exit; done; echo $(PYTHON))
+BENCH_STAMP := $(BENCH_VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -46,11 +53,23 @@ format: setup ## Put the code into its standard form
 docs: setup ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-bench: setup ## Measure throughput and latency
-	$(BIN)/python -m tests.benchmarks
+bench: $(BENCH_STAMP) ## Measure django_jobs beside its peers: make bench BENCH="--quick"
+	$(BENCH_VENV)/bin/python -m tests.benchmarks $(BENCH)
+
+# The peers have an environment of their own, since some of them are particular about Django.
+$(BENCH_STAMP): pyproject.toml $(if $(WITH),FORCE)
+ifdef UV
+	uv venv --quiet --allow-existing --python $(BENCH_PYTHON) $(BENCH_VENV)
+	uv pip install --quiet --python $(BENCH_VENV)/bin/python --group bench --editable . $(WITH:%="%")
+else
+	$(BENCH_PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BENCH_VENV)/bin/python -m pip install --quiet --group bench --editable . $(WITH:%="%")
+endif
+	@touch $@
 
 clean: ## Remove everything that the other targets made
-	rm -rf .venv .matrix .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist docs/_build
+	rm -rf .venv .venv-bench .matrix .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist docs/_build
 	rm -rf tests.sqlite3* testproject/var testproject/db.sqlite3*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,43 +1,103 @@
 """
-``make bench``: how fast jobs are enqueued and drained, on each database that is found.
+``make bench``: django_jobs, its peers and the limits of the machine, measured side by side.
 
-Machines are noisy, so every figure stands beside what the same machine does in the same run
-with bare statements: compare the ratios, not the rates.
+Machines are noisy, so every figure stands beside what the others do in the same run: compare the
+ratios, not the rates.
 """
 
 import argparse
-import os
-import subprocess
+import inspect
+import json
+import shlex
+import signal
 import sys
-from contextlib import ExitStack
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from tests.support.databases import NAMES, Unavailable, find
+from . import goals, machine, report
+from .contenders import NAMES
+from .measures import MEASURES
+from .options import QUICK, Size
+from .results import medians
+from .run import Run
+
+DATABASES = ("postgresql", "sqlite", "mariadb", "redis")
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2000, help="how many jobs a round has")
-    parser.add_argument("--rounds", type=int, default=3, help="medians are of so many rounds")
-    parser.add_argument("databases", nargs="*", choices=[[], *NAMES], help="default: all found")
-    options = parser.parse_args()
-    failed = False
-    with ExitStack() as stack:
-        for name in options.databases or NAMES:
-            try:
-                database = find(name, stack)
-            except Unavailable as reason:
-                print(f"{name}: left out: {reason}")
-                continue
-            print(f"\n{database.version}, {options.jobs} jobs, median of {options.rounds}")
-            env = os.environ | {
-                "DATABASE_URL": database.url,
-                "DJANGO_SETTINGS_MODULE": "tests.settings",
-            }
-            measure = [str(options.jobs), str(options.rounds)]
-            command = [sys.executable, "-m", "tests.benchmarks.measure", *measure]
-            failed |= subprocess.run(command, env=env, check=False).returncode != 0
-    return int(failed)
+def main(arguments: list[str]) -> int:
+    options = _options(arguments)
+    if not options.page:
+        size = QUICK if options.quick else Size()
+        for name in ("rounds", "jobs"):
+            if getattr(options, name) is not None:
+                size = replace(size, **{name: getattr(options, name)})
+        started = datetime.now(UTC)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # cleaned up after, like SIGINT
+        run = Run(size, lambda line: print(line, flush=True))
+        run(options.databases, options.contenders, options.measures)
+        command = shlex.join(["python", "-m", "tests.benchmarks", *arguments])
+        found = _found(run, command, started)
+        options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        print()
+        print(goals.table(goals.judge(medians(run.results))))
+        for key, reasons in run.failures.items():
+            for what, reason in reasons.items():
+                print(f"NOT MEASURED: {key}, {what}: {reason}")
+        print(f"\nWritten to {options.json}")
+    else:
+        report.write(options.json, options.json.with_suffix(".md"))
+    return 0
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="a smoke run of a few minutes")
+    parser.add_argument("--page", action="store_true", help="only write the page from the JSON")
+    parser.add_argument("--rounds", type=int, help="medians are of so many; default: 3")
+    parser.add_argument("--jobs", type=int, help="of a round of draining, at most; default: 5000")
+    lists: dict[str, Any] = {
+        "measures": list(MEASURES),
+        "contenders": list(NAMES),
+        "databases": list(DATABASES),
+    }
+    for name, choices in lists.items():
+        parser.add_argument(
+            f"--{name}", nargs="+", choices=choices, default=choices, metavar="NAME",
+            help=f"some of: {', '.join(choices)}; default: all",
+        )  # fmt: skip
+    parser.add_argument(
+        "--json", type=Path, default=DOCS / "benchmarks.json", help="default: %(default)s"
+    )
+    return parser.parse_args(arguments)
+
+
+def _found(run: Run, command: str, started: datetime) -> dict[str, Any]:
+    found = medians(run.results)
+    return {
+        "command": command,
+        "started": started.isoformat(timespec="seconds"),
+        "minutes": (datetime.now(UTC) - started).total_seconds() / 60,
+        "machine": machine.describe(),
+        "databases": run.about,
+        "size": asdict(run.size),
+        "contenders": {subject.key: subject.about for subject in run.subjects},
+        "methods": {
+            name: inspect.getdoc(inspect.getmodule(measure.run))
+            for name, measure in MEASURES.items()
+        },
+        "goals": [asdict(row) for row in goals.judge(found)],
+        "medians": found,
+        "results": run.results,
+        "failures": run.failures,
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

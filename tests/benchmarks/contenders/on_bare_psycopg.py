@@ -1,0 +1,100 @@
+"""
+A limit of the machine: the claims and records of django_jobs in batches of 100, by bare psycopg.
+
+On its own table with its own indexes, durable, and nothing around it: no leases, no policy, no
+retries, no cancellation. One thread claims, one records, N execute.
+"""
+
+import os
+import queue
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from .base import call_main
+from .on_django_jobs import DjangoJobs
+
+BATCH = 100
+
+CLAIM = """
+UPDATE django_jobs_job
+SET status = 'RUNNING', attempts = attempts + 1, claim_no = claim_no + 1, worker_id = %s,
+    started_at = COALESCE(started_at, STATEMENT_TIMESTAMP()),
+    last_attempted_at = STATEMENT_TIMESTAMP()
+WHERE id IN (
+    SELECT id FROM django_jobs_job WHERE status = 'READY'
+    ORDER BY priority DESC, run_after, id LIMIT %s FOR UPDATE SKIP LOCKED
+)
+RETURNING id, claim_no, task_path, args, kwargs, attempts, max_attempts
+"""
+RECORD = """
+UPDATE django_jobs_job AS job
+SET status = 'SUCCESSFUL', finished_at = outcome.finished_at, unique_hash = NULL,
+    return_value = 'null'
+FROM UNNEST(%s::uuid[], %s::int[], %s::timestamptz[]) AS outcome (id, claim_no, finished_at)
+WHERE job.id = outcome.id AND job.status = 'RUNNING' AND job.claim_no = outcome.claim_no
+"""
+
+
+class BarePsycopg(DjangoJobs):
+    title = "bare psycopg, batches of 100"
+    packages = ("psycopg",)
+    settings_line = "a claimer thread, a recorder thread, N executor threads, django_jobs' table"
+    databases = ("postgresql",)
+    enqueues = False
+
+    def commands(self, slots: int, processes: int) -> list[list[str]]:
+        return [call_main(__name__, slots)] * processes
+
+
+def main(slots: int) -> None:
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threads = [threading.Thread(target=_execute, args=(waiting, done)) for _ in range(slots)]
+    threads += [
+        threading.Thread(target=_claim, args=(waiting,)),
+        threading.Thread(target=_record, args=(done,)),
+    ]
+    for thread in threads:
+        thread.start()
+
+
+def _connect() -> Any:
+    import psycopg
+
+    return psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=1)
+
+
+def _claim(waiting: "queue.SimpleQueue[Any]") -> None:
+    connection, worker = _connect(), uuid.uuid4()
+    while True:
+        rows = (
+            connection.execute(CLAIM, [worker, BATCH]).fetchall() if waiting.qsize() < BATCH else []
+        )
+        for row in rows:
+            waiting.put(row)
+        if not rows:
+            time.sleep(0.002)
+
+
+def _execute(waiting: "queue.SimpleQueue[Any]", done: "queue.SimpleQueue[Any]") -> None:
+    from tests.benchmarks.work import work
+
+    while True:
+        job = waiting.get()
+        work(*job[3], **job[4])
+        done.put((job[0], job[1], datetime.now(UTC)))
+
+
+def _record(done: "queue.SimpleQueue[Any]") -> None:
+    connection = _connect()
+    while True:
+        outcomes = [done.get()]
+        while len(outcomes) < BATCH and not done.empty():
+            outcomes.append(done.get())
+        connection.execute(RECORD, [list(column) for column in zip(*outcomes, strict=True)])
+
+
+CONTENDER = BarePsycopg

@@ -1,0 +1,58 @@
+"""
+Dramatiq on Redis: `dramatiq --processes P --threads N`, the default middleware without Prometheus.
+
+It has no results by default and needs none: the outcome is the acknowledgement, after which the
+message is gone from Redis.
+"""
+
+import os
+import sys
+from typing import Any
+
+from .redis_base import URL, OnRedis
+
+
+class DramatiqContender(OnRedis):
+    title = "Dramatiq (Redis)"
+    packages = ("dramatiq", "redis")
+    settings_line = "`dramatiq --processes P --threads N`, no results: acknowledged is recorded"
+
+    def commands(self, slots: int, processes: int) -> list[list[str]]:
+        at_once = ["--processes", str(processes), "--threads", str(slots), "--skip-logging"]
+        return [[sys.executable, "-m", "dramatiq", f"{__name__}:broker", *at_once]]
+
+    def enqueue(self, number: int, milliseconds: int = 0) -> None:
+        _actor().send(number, milliseconds)
+        self.enqueued += 1
+
+    def recorded(self) -> int:
+        return self.enqueued - self.left()
+
+    def left(self) -> int:
+        return int(self.redis.hlen("dramatiq:default.msgs"))
+
+
+_made: Any = None
+
+
+def _actor() -> Any:
+    global _made
+    if _made is None:
+        import dramatiq
+        from dramatiq.brokers.redis import RedisBroker
+
+        from tests.benchmarks.work import work
+
+        dramatiq.set_broker(RedisBroker(url=os.environ[URL]))
+        _made = dramatiq.actor(work, actor_name="work")
+    return _made
+
+
+def __getattr__(name: str) -> Any:
+    """What the command imports: the broker, made with its actor."""
+    if name != "broker":
+        raise AttributeError(name)
+    return _actor().broker
+
+
+CONTENDER = DramatiqContender
