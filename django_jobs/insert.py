@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -22,7 +22,7 @@ from .compat import Task, TaskResult, TaskResultStatus, task_enqueued
 from .db.dialects import IDENTIFIER, JSON_TEXT, Dialect, dialect
 from .exceptions import InvalidArgument
 from .ids import uuid7
-from .signals import send
+from .signals import is_heard, send
 from .task import policy_of
 
 if TYPE_CHECKING:
@@ -67,8 +67,18 @@ def target(backend: DatabaseBackend, task: Task[Any, Any]) -> Target:
 
     :raises InvalidTask: the backend doesn't take it.
     """
+    # A task is a value, and what is said of it holds as long as its backend does.
+    if task.run_after is None and isinstance(getattr(task, "backoff", None), Hashable):
+        return _known_target(backend, task)
+    return _target(backend, task)
+
+
+def _target(backend: DatabaseBackend, task: Task[Any, Any]) -> Target:
     backend.validate_task(task)
     return Target(task, backend, policy_of(task, backend.jobs_options.policy).max_attempts)
+
+
+_known_target: Final = lru_cache(maxsize=1024)(_target)
 
 
 def prepare(target: Target, args: Sequence[Any], kwargs: dict[str, Any]) -> Prepared:
@@ -99,16 +109,13 @@ def insert(target: Target, calls: Sequence[Prepared], using: str) -> datetime:
     task, now = target.task, timezone.now()
     due, when = _due(task.run_after, speaks)
     rows = [
-        (
-            speaks.uuid(call.id),
-            *call.stored,
-            json.dumps(call.metadata) if call.metadata else "{}",
-        )
-        for call in calls
+        (speaks.uuid(c.id), *c.stored, json.dumps(c.metadata) if c.metadata else "{}")
+        for c in calls
     ]
+    one = len(rows) == 1
     with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
         cursor.execute(
-            _insert(speaks, due),
+            _insert(speaks, due, one),
             [
                 task.module_path,
                 task.queue_name,
@@ -117,14 +124,14 @@ def insert(target: Target, calls: Sequence[Prepared], using: str) -> datetime:
                 target.max_attempts,
                 *when,
                 speaks.text(now),
-                speaks.dump(rows),
+                *(rows[0] if one else [speaks.dump(rows)]),
             ],
         )
     return now
 
 
 @cache
-def _insert(speaks: Dialect, due: str) -> str:
+def _insert(speaks: Dialect, due: str, one: bool) -> str:
     from .models import Job, Status
 
     # Whether it is due is for the database's clock to say, in promote().
@@ -137,14 +144,14 @@ def _insert(speaks: Dialect, due: str) -> str:
         "max_attempts": "%s",
         "run_after": due,
         "enqueued_at": speaks.cast("%s"),
-        **{column: f"t.{column}" for column in _COLUMNS},
+        **{column: "%s" if one else f"t.{column}" for column in _COLUMNS},
         "status": f"'{status}'",
         "attempts": "0",
         "claim_no": "0",
         "crashes": "0",
         "last_error": "''",
     }
-    return speaks.insert(Job._meta.db_table, _COLUMNS, values)
+    return speaks.insert(Job._meta.db_table, values, None if one else _COLUMNS)
 
 
 def _due(when: datetime | timedelta | None, speaks: Dialect) -> tuple[str, list[Any]]:
@@ -179,7 +186,8 @@ def announce(target: Target, call: Prepared, enqueued_at: datetime) -> TaskResul
         errors=[],
         worker_ids=[],
     )
-    send(task_enqueued, type(target.backend), result)
+    if is_heard(task_enqueued):
+        send(task_enqueued, type(target.backend), result)
     return result
 
 

@@ -27,6 +27,9 @@ JSON_TEXT: Final = "json"  # a document, as text
 MOMENT: Final = "moment"
 
 
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """
@@ -51,10 +54,15 @@ class Dialect:
         """The moment that is ``seconds``, an expression, from now."""
         raise NotImplementedError
 
-    def insert(self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str]) -> str:
-        """A row of ``values``, expressions over ``t``, for each of the rows."""
-        names, expressions = ", ".join(values), ", ".join(values.values())
-        return f"INSERT INTO {table} ({names}) SELECT {expressions} FROM {self.rows(columns)}"  # noqa: S608
+    def insert(
+        self, table: str, values: Mapping[str, str], columns: Mapping[str, Kind] | None
+    ) -> str:
+        """A row of ``values``; with ``columns``, for each ``t``, and as expressions over it."""
+        head = f"INSERT INTO {table} ({', '.join(values)})"
+        listed = ", ".join(values.values())
+        if columns is None:
+            return f"{head} VALUES ({listed})"
+        return f"{head} SELECT {listed} FROM {self.rows(columns)}"  # noqa: S608
 
     def update(
         self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str], where: str
@@ -96,7 +104,7 @@ class Dialect:
 
     def dump(self, rows: Iterable[Sequence[Any]]) -> str:
         """The parameter for ``rows()``: for each row its values, in the order of columns."""
-        return json.dumps(list(rows), separators=(",", ":"))
+        return _encode(list(rows))
 
 
 class PostgreSQL(Dialect):
