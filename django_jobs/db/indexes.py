@@ -1,12 +1,12 @@
-"""An index over the rows of some statuses, on every database."""
+"""Indexes over some of the rows, on every database."""
 
 from collections.abc import Sequence
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.models import Index, Model, Q
+from django.db.models import Index, Model, Q, UniqueConstraint
 
 
 class StatusIndex(Index):
@@ -44,3 +44,26 @@ class StatusIndex(Index):
         path, args, kwargs = super().deconstruct()
         kwargs["statuses"] = self.statuses
         return path, args, kwargs
+
+
+class UniqueWhenSet(Index):
+    """
+    No two rows have the same value, though many may have none.
+
+    Where the database has partial indexes the rows without one are not in it. A plain
+    ``unique=True`` writes an entry for each of them, at each change of their row.
+    """
+
+    def create_sql(
+        self,
+        model: type[Model],
+        schema_editor: BaseDatabaseSchemaEditor,
+        using: str = "",
+        **kwargs: Any,
+    ) -> Any:
+        partial = schema_editor.connection.features.supports_partial_indexes
+        is_set = reduce(and_, (Q(**{f"{name}__isnull": False}) for name in self.fields))
+        constraint = UniqueConstraint(
+            fields=self.fields, name=self.name, condition=is_set if partial else None
+        )
+        return constraint.create_sql(model, schema_editor)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..db.clock import DbNow
 from ..db.fields import NameField
-from ..db.indexes import StatusIndex
+from ..db.indexes import StatusIndex, UniqueWhenSet
 from ..ids import uuid7
 
 
@@ -103,12 +103,11 @@ class Job(models.Model):
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
     # No foreign key: a claim must not lock the worker's row, and workers are pruned.
     worker_id = models.UUIDField(_("worker"), null=True, blank=True)
-    unique_hash = models.CharField(
+    unique_hash = models.CharField(  # noqa: DJ001 (UniqueWhenSet)
         _("unique hash"),
         max_length=64,
         null=True,
         blank=True,
-        unique=True,
         help_text=_("Set while a live job holds its unique key."),
     )
     return_value = models.JSONField(_("return value"), null=True, blank=True)
@@ -131,6 +130,7 @@ class Job(models.Model):
         ]
         default_permissions = ("view",)
         indexes: ClassVar = [
+            UniqueWhenSet(name="django_jobs_unique", fields=["unique_hash"]),
             # The order of a claim, over all queues and within one.
             StatusIndex(
                 name="django_jobs_ready",
