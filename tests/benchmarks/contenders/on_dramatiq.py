@@ -1,8 +1,9 @@
 """
 Dramatiq on Redis: `dramatiq --processes P --threads N`, the default middleware without Prometheus.
 
-It has no results by default and needs none: the outcome is the acknowledgement, after which the
-message is gone from Redis.
+It prefetches 200 messages instead of twice its threads (`dramatiq_queue_prefetch`), without which
+it often sleeps while Redis has work. It has no results by default and needs none: the outcome is
+the acknowledgement, after which the message is gone from Redis.
 """
 
 import os
@@ -12,14 +13,20 @@ from typing import Any
 from .redis_base import URL, OnRedis
 
 
+PREFETCH = 200
+
+
 class DramatiqContender(OnRedis):
     title = "Dramatiq (Redis)"
     packages = ("dramatiq", "redis")
-    settings_line = "`dramatiq --processes P --threads N`, no results: acknowledged is recorded"
+    settings_line = (
+        "`dramatiq --processes P --threads N`, prefetch 200, no results: acknowledged is recorded"
+    )
 
     def commands(self, slots: int, processes: int) -> list[list[str]]:
         at_once = ["--processes", str(processes), "--threads", str(slots), "--skip-logging"]
-        return [[sys.executable, "-m", "dramatiq", f"{__name__}:broker", *at_once]]
+        worker = [sys.executable, "-m", "dramatiq", f"{__name__}:broker", *at_once]
+        return [["env", f"dramatiq_queue_prefetch={PREFETCH}", *worker]]
 
     def enqueue(self, number: int, milliseconds: int = 0) -> None:
         _actor().send(number, milliseconds)
