@@ -12,7 +12,6 @@ from typing import Any
 
 from .redis_base import URL, OnRedis
 
-
 PREFETCH = 200
 
 
