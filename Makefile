@@ -7,9 +7,9 @@ STAMP := $(VENV)/.installed
 # Options of the benchmarks: make bench BENCH="--quick --databases sqlite"
 BENCH ?=
 BENCH_VENV ?= .venv-bench
-# Their peers want Django 6, which wants Python 3.12.
-BENCH_PYTHON ?= $(shell for p in python3.13 python3.14 python3.12; do \
-	$$p -c "" 2>/dev/null && echo $$p && exit; done; echo $(PYTHON))
+# Their peers want Python 3.12.
+BENCH_PYTHON ?= $(shell for version in 3.13 3.14 3.12; do $(BIN)/python -c \
+	"from tests.matrix import interpreter; print(interpreter('$$version'))" 2>/dev/null && break; done)
 BENCH_STAMP := $(BENCH_VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
@@ -57,7 +57,7 @@ bench: $(BENCH_STAMP) ## Measure django_jobs beside its peers: make bench BENCH=
 	$(BENCH_VENV)/bin/python -m tests.benchmarks $(BENCH)
 
 # The peers have an environment of their own, since some of them are particular about Django.
-$(BENCH_STAMP): pyproject.toml $(if $(WITH),FORCE)
+$(BENCH_STAMP): pyproject.toml $(STAMP) $(if $(WITH),FORCE)
 ifdef UV
 	uv venv --quiet --allow-existing --python $(BENCH_PYTHON) $(BENCH_VENV)
 	uv pip install --quiet --python $(BENCH_VENV)/bin/python --group bench --editable . $(WITH:%="%")
