@@ -126,6 +126,7 @@ class Agent:
         from . import bare_insert
 
         contender = self.contender
+        contender.clear()
         if how.startswith("bare"):
             return bare_insert.run(how, count)
         started = time.perf_counter()

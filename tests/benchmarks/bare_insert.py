@@ -10,7 +10,7 @@ def run(how: str, count: int) -> float:
     """Seconds for "bare single", a statement a row, or "bare bulk", a thousand rows a statement."""
     from django.db import connection, transaction
 
-    rows = [_row(number) for number in range(count)]  # what is inserted is ready beforehand
+    rows = _rows(count)  # ready beforehand
     size = ROWS if how == "bare bulk" else 1
     with connection.cursor() as cursor:
         started = time.perf_counter()
@@ -35,18 +35,22 @@ def _insert(rows: int) -> str:
     return f"INSERT INTO {Job._meta.db_table} ({columns}) VALUES {', '.join([marks] * rows)}"
 
 
-def _row(number: int) -> list[Any]:
+def _rows(count: int) -> list[list[Any]]:
+    """What enqueue() writes, with an id and arguments of its own for each row."""
     from django.db import connection
-    from django.utils import timezone
 
     from django_jobs.models import Job
     from tests.benchmarks.tasks import work
 
-    now = timezone.now()
-    backend: Any = work.get_backend()
-    job = backend.prepare(work, (number, 0), {})
-    job.run_after = now  # for the database's own clock, which needs no parameter
-    return [
-        field.get_db_prep_save(getattr(job, field.attname), connection)
-        for field in Job._meta.concrete_fields
-    ]
+    work.enqueue(0, 0)
+    job = Job.objects.get()
+    rows = []
+    for number in range(count):
+        job.pk, job.args = Job._meta.pk.get_default(), [number, 0]
+        rows.append(
+            [
+                field.get_db_prep_save(getattr(job, field.attname), connection)
+                for field in Job._meta.concrete_fields
+            ]
+        )
+    return rows

@@ -22,7 +22,6 @@ def run(subject: Subject, size: Size) -> dict[str, float]:
         ways["bare INSERT, 1,000 rows"] = ("bare bulk", size.enqueue_bulk)
     values = {}
     for name, (how, count) in ways.items():
-        subject.ask("clear")
         subject.ask("enqueue", how, 20)  # the connection, the statements it prepares
         values[name] = count / float(subject.ask("enqueue", how, count))
     subject.ask("clear")
