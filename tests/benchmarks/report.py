@@ -36,10 +36,11 @@ UNITS = {
     "idle": "",
 }
 SMALLER = {"latency", "idle", "statements"}  # is better
-# Measure, the value, the databases side by side, whether smaller is better.
+# The measure, the value, the databases whose contenders stand side by side, the unit.
 PICTURES = {
-    "drain": ("10 threads, 2 processes", ("postgresql", "redis"), " a second"),
-    "latency": ("p50", ("postgresql", "redis"), " ms"),
+    "drain": ("drain", "10 threads", ("postgresql", "redis"), ""),
+    "drain-sqlite": ("drain", "10 threads", ("sqlite",), ""),
+    "latency": ("latency", "p50", ("postgresql", "redis"), " ms"),
 }
 BETTER = 1.05  # nearer than that is a draw
 
@@ -48,20 +49,20 @@ def write(source: Path, page: Path) -> None:
     """Write the page, and beside it a picture for each of PICTURES."""
     run = json.loads(source.read_text())
     found = medians(run["results"])
-    for measure, (value, databases, unit) in PICTURES.items():
-        picture = _picture(run, found, measure, value, databases, unit)
-        if picture:
-            page.with_name(f"{page.stem}-{measure}.svg").write_text(picture)
+    for name in PICTURES:
+        if picture := _picture(run, found, name):
+            page.with_name(f"benchmarks-{name}.svg").write_text(picture)
     page.write_text("\n\n".join(_page(run, found)) + "\n")
 
 
 def _page(run: dict[str, Any], found: Medians) -> Iterable[str]:
+    rounds = run["size"]["rounds"]
     yield "# Benchmarks"
     yield (
         "django_jobs, its peers and the limits of the machine, all measured in one run: in each "
-        f"round everybody in turn, medians of {run['size']['rounds']} rounds. Machines are noisy; "
-        "the ratios say more than the rates. This page is written by the suite, from the figures "
-        "in `docs/benchmarks.json`."
+        f"round everybody in turn, medians of {rounds} round{'s' * (rounds > 1)}. Machines are "
+        "noisy; the ratios say more than the rates. This page is written by the suite, from the "
+        "figures in `docs/benchmarks.json`."
     )
     yield f"```console\n$ {run['command']}\n```"
     yield (
@@ -101,10 +102,9 @@ def _machine(run: dict[str, Any]) -> str:
 def _measure(run: dict[str, Any], found: Medians, measure: str) -> Iterable[str]:
     yield f"## {HEADINGS[measure]}"
     yield run["methods"][measure]
-    if measure in PICTURES:
-        value, databases, _ = PICTURES[measure]
-        where = " and ".join(DATABASES[name] for name in databases)
-        yield f"![{HEADINGS[measure]} on {where}, {value}](benchmarks-{measure}.svg)"
+    for name, (of, *_) in PICTURES.items():
+        if of == measure and _bars(run, found, name):
+            yield f"![{_caption(name)}](benchmarks-{name}.svg)"
     for group in (("postgresql", "redis", "none"), ("mariadb",), ("sqlite",)):
         keys = [key for key in found[measure] if key.split("/")[1] in group]
         if not keys:
@@ -195,22 +195,25 @@ def _title(run: dict[str, Any], key: str) -> str:
     return f"{title} on Redis" if title == "Huey" and database == "redis" else title
 
 
-def _picture(
-    run: dict[str, Any],
-    found: Medians,
-    measure: str,
-    value: str,
-    databases: Sequence[str],
-    unit: str,
-) -> str | None:
-    bars = [
+def _picture(run: dict[str, Any], found: Medians, name: str) -> str | None:
+    measure, _, _, unit = PICTURES[name]
+    bars = _bars(run, found, name)
+    return charts.chart(_caption(name), bars, unit, smaller=measure in SMALLER) if bars else None
+
+
+def _bars(run: dict[str, Any], found: Medians, name: str) -> list[charts.Bar]:
+    measure, value, databases, _ = PICTURES[name]
+    return [
         charts.Bar(_title(run, key), values[value], _kind(key.split("/")[0]))
         for key, values in found.get(measure, {}).items()
         if key.split("/")[1] in databases and value in values
     ]
-    where = " and ".join(DATABASES[name] for name in databases)
-    title = f"{HEADINGS[measure]} on {where}: {value}"
-    return charts.chart(title, bars, unit, smaller=measure in SMALLER) if bars else None
+
+
+def _caption(name: str) -> str:
+    measure, value, databases, _ = PICTURES[name]
+    where = " and ".join(DATABASES[database] for database in databases)
+    return f"{HEADINGS[measure]} on {where}: {value}, {UNITS[measure]}"
 
 
 def _kind(name: str) -> str:

@@ -7,11 +7,12 @@ the moment when no job is without a recorded outcome, which is asked every milli
 job has run. Neither start-up nor waking up counts, for anybody.
 """
 
+from ..contenders import PEERS
 from ..options import Size
 from ..subject import Subject, Workers
 
 SHAPES = {"10 threads": (10, 1), "1 thread": (1, 1), "10 threads, 2 processes": (10, 2)}
-FEWER = {"mariadb": ("10 threads",), "sqlite": ("1 thread", "10 threads")}
+FEWER = {"mariadb": ("10 threads",), "sqlite": ("10 threads",)}  # for the peers
 
 
 def run(subject: Subject, size: Size) -> dict[str, float]:
@@ -19,7 +20,7 @@ def run(subject: Subject, size: Size) -> dict[str, float]:
         shape: drain(subject, size, shape, *slots)
         for shape, slots in SHAPES.items()
         if shape in size.shapes
-        and shape in FEWER.get(subject.database, SHAPES)
+        and (subject.name not in PEERS or shape in FEWER.get(subject.database, SHAPES))
         and not (subject.about["in_agent"] and slots[1] > 1)
     }
 
