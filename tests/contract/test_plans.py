@@ -1,0 +1,138 @@
+"""
+The plans of the statements that every job passes, as they are run, whatever the statistics.
+
+A planner that believes that few jobs are ready sorts them all for each claim; one that
+believes that few are running reads all that ran since the last vacuum for each record.
+"""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_jobs import enqueue_many
+from django_jobs.claim import Claim, claim
+from django_jobs.models import Job, Status, Worker
+from django_jobs.policy import SUCCEEDED
+from django_jobs.queues import QueueFilter
+from django_jobs.record import Finished, record
+from tests.factories import WorkerFactory
+from tests.sample import tasks
+from tests.support.rows import analyze, fill
+
+# The whole million where there is time for it.
+MANY = 1_000_000 if os.environ.get("CI") else 20_000
+FEW = 20_000
+
+
+def never_counted() -> None:
+    fill(5000, Status.READY)
+
+
+def counted_empty() -> None:
+    analyze()
+    fill(5000, Status.READY)
+    fill(FEW, Status.SUCCESSFUL)
+
+
+def counted_full() -> None:
+    fill(MANY, Status.SUCCESSFUL)
+    fill(5000, Status.READY)
+    analyze()
+
+
+def counted_drained() -> None:
+    fill(FEW, Status.SUCCESSFUL)
+    fill(FEW, Status.SCHEDULED)
+    analyze()
+    fill(5000, Status.READY)
+
+
+STATISTICS: list[Callable[[], None]] = [
+    never_counted,
+    counted_empty,
+    counted_full,
+    counted_drained,
+]
+
+
+@pytest.fixture(params=STATISTICS, ids=lambda made: made.__name__)
+def worker(request: pytest.FixtureRequest, transactional_db: None) -> Worker:
+    made: Worker = WorkerFactory()
+    request.param()
+    return made
+
+
+def explained(work: Callable[[], object]) -> dict[str, str]:
+    """The plan of each statement of ``work`` on jobs, by its first word."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    how = {"postgresql": "EXPLAIN", "sqlite": "EXPLAIN QUERY PLAN", "mysql": "EXPLAIN"}
+    plans = {}
+    for query in captured:
+        *settings, sql = query["sql"].split("; ", 1)
+        if Job._meta.db_table not in sql:
+            continue
+        with connection.cursor() as cursor:
+            for setting in settings:
+                cursor.execute(setting.replace("LOCAL", "SESSION"))
+            cursor.execute(f"{how[connection.vendor]} {sql}")
+            plans[sql.split()[0]] = "\n".join(str(row) for row in cursor.fetchall())
+            if settings:
+                cursor.execute("RESET ALL")
+    assert plans
+    return plans
+
+
+def assert_found_by_key(plan: str) -> None:
+    keys = {
+        "postgresql": "django_jobs_job_pkey",
+        "sqlite": "SEARCH job USING INDEX sqlite_autoindex_django_jobs_job_1",
+        "mysql": "'PRIMARY'",
+    }
+    assert keys[connection.vendor] in plan, plan
+    for scan in ("Seq Scan on django_jobs_job", "SCAN job", "'ALL', None, None, None, None, '5"):
+        assert scan not in plan, plan
+
+
+def assert_in_order(plan: str, index: str) -> None:
+    assert index in plan, plan
+    for sort in ("Sort", "TEMP B-TREE", "filesort", "Seq Scan on django_jobs_job"):
+        assert sort not in plan, plan
+
+
+def test_claims_and_records_find_their_rows_by_their_index(worker: Worker) -> None:
+    def claimed(queues: QueueFilter) -> tuple[dict[str, str], list[Claim]]:
+        claims: list[Claim] = []
+        plans = explained(lambda: claims.extend(claim(worker, queues, 10, "default", ahead=90)))
+        assert len(claims) == 100
+        return plans, claims
+
+    for queues, index in (
+        (QueueFilter(), "django_jobs_ready"),
+        (QueueFilter(("default",)), "django_jobs_ready_in_queue"),
+    ):
+        plans, claims = claimed(queues)
+        assert_in_order(plans["WITH" if "WITH" in plans else "SELECT"], index)
+        if "UPDATE" in plans:
+            assert_found_by_key(plans["UPDATE"])
+
+        batch = [Finished(each, SUCCEEDED, return_value=n) for n, each in enumerate(claims)]
+        (plan,) = explained(lambda batch=batch: record(batch, "default")).values()
+        assert_found_by_key(plan)
+    assert Job.objects.filter(status=Status.SUCCESSFUL, worker_id=worker.pk).count() == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thousand_jobs_take_few_statements() -> None:
+    """Enqueued, claimed and recorded in batches, as by a busy worker."""
+    worker: Worker = WorkerFactory()
+    with CaptureQueriesContext(connection) as captured:
+        enqueue_many(tasks.add, [(n, n) for n in range(1000)])
+        for _ in range(4):
+            claims = claim(worker, QueueFilter(), 10, "default", ahead=240)
+            assert len(claims) == 250
+            assert record([Finished(each, SUCCEEDED) for each in claims], "default") == []
+    assert len(captured) <= 30, [query["sql"][:80] for query in captured]
