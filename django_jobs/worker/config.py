@@ -12,6 +12,7 @@ class WorkerConfig:
 
     :param backend: the alias in TASKS.
     :param threads: how many jobs run at once.
+    :param processes: how many workers a supervisor keeps; 1 for none and no supervisor.
     :param interval: seconds between two looks at the database while there is nothing to do.
     :param shutdown_timeout: seconds from the first signal to the exit, at the most.
     :param batch: stop when nothing is left to do.
@@ -21,6 +22,7 @@ class WorkerConfig:
     backend: str = "default"
     queues: QueueFilter = field(default_factory=QueueFilter)
     threads: int = 4
+    processes: int = 1
     interval: float = 1.0
     shutdown_timeout: float = 25.0
     batch: bool = False

@@ -94,10 +94,12 @@ class WorkerProcess:
     def banner(self) -> str:
         """Version, database, queues, threads and how the worker is woken, in one line."""
         connection = connections[self.using]
+        count = self.config.processes
+        processes = f" in each of {count} processes" if count > 1 else ""
         version = ".".join(map(str, connection.get_database_version()))
         return (
             f"django_jobs {__version__}, worker {self.worker.name}: "
             f"{connection.display_name} {version} ({self.using}), "
-            f"queues: {self.config.queues}, {self.config.threads} threads, "
+            f"queues: {self.config.queues}, {self.config.threads} threads{processes}, "
             f"woken by polling every {self.config.interval:g} s and by due times"
         )

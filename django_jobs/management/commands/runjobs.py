@@ -33,6 +33,12 @@ class Command(BaseCommand):
             help=_("How many jobs run at once. Default: %(default)s."),
         )
         parser.add_argument(
+            "--processes",
+            type=int,
+            default=default.processes,
+            help=_("How many such workers, under a supervisor. Default: %(default)s."),
+        )
+        parser.add_argument(
             "--interval",
             type=float,
             default=default.interval,
@@ -81,8 +87,8 @@ class Command(BaseCommand):
         if options["check"]:
             self.stdout.write(process.banner())
             return
-        code = (run_with_reload if options["reload"] and not options["batch"] else run)(
-            process, options["verbosity"]
-        )
+        once = options["batch"] or options["processes"] > 1
+        start = run_with_reload if options["reload"] and not once else run
+        code = start(process, options["verbosity"])
         if code:
             sys.exit(code)

@@ -1,0 +1,104 @@
+"""`runjobs --processes N`: a supervisor and its workers."""
+
+import os
+import re
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from django_jobs import enqueue_many
+from django_jobs.models import Job, Status, Worker
+from tests.lifecycle.support import LEASE, assert_nothing_runs, wait_for_status
+from tests.sample import tasks
+from tests.support.processes import Process
+from tests.support.waiting import wait_until
+
+StartWorker = Callable[..., Process]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OPTIONS = {"LEASE": LEASE}
+
+
+@pytest.fixture
+def two(start_worker: StartWorker) -> Process:
+    process = start_worker("--processes", "2", "--threads", "2", options=OPTIONS)
+    wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
+    return process
+
+
+def pids() -> set[int]:
+    return set(Worker.objects.filter(stopped_at=None).live().values_list("pid", flat=True))
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_both_run_jobs_and_stop_at_a_signal(two: Process) -> None:
+    assert two.pid not in pids()
+    results = [tasks.sleep.enqueue(0.5) for _ in range(8)]
+    for result in results:
+        wait_for_status(result, Status.SUCCESSFUL)
+    assert len(set(Job.objects.values_list("worker_id", flat=True))) == 2
+    last = tasks.sleep.enqueue(1)
+    wait_for_status(last, Status.RUNNING)
+    two.terminate()
+    assert two.wait() == 0, two
+    wait_for_status(last, Status.SUCCESSFUL)
+    assert_nothing_runs()
+
+
+def test_a_killed_worker_is_replaced_and_its_job_runs_again(two: Process) -> None:
+    result = tasks.sleep.enqueue(2)
+    running = wait_for_status(result, Status.RUNNING)
+    victim = Worker.objects.get(pk=running.worker_id)
+    os.kill(victim.pid, signal.SIGKILL)
+    two.wait_for("SIGKILL")
+    wait_until(lambda: len(pids() - {victim.pid}) == 2, 30, lambda: str(two))
+    assert wait_for_status(result, Status.SUCCESSFUL).attempts == 2
+    two.terminate()
+    assert two.wait() == 0, two
+
+
+def test_a_second_signal_reaches_the_workers(two: Process) -> None:
+    wait_for_status(tasks.sleep.enqueue(30), Status.RUNNING)
+    two.terminate()
+    two.wait_for("Stopping: SIGTERM", count=3)  # the supervisor, and both workers
+    wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() == 1, 5)
+    two.terminate()
+    assert two.wait() == 1, two
+    assert not Job.objects.filter(status=Status.RUNNING).exists()
+
+
+def test_workers_end_when_their_supervisor_is_killed(two: Process) -> None:
+    orphans = pids()
+    two.kill()
+    wait_until(lambda: all(map(is_gone, orphans)), 30, lambda: str(two))
+    assert two.output.count("The supervisor is gone") == 2
+    assert_nothing_runs()
+
+
+def test_a_batch_ends_by_itself(start_worker: StartWorker) -> None:
+    enqueue_many(tasks.add, [(n, n) for n in range(50)])
+    process = start_worker("--processes", "2", "--batch", options=OPTIONS)
+    assert process.wait(60) == 0, process
+    assert Job.objects.filter(status=Status.SUCCESSFUL).count() == 50
+    assert_nothing_runs()
+
+
+def test_what_no_worker_could_start_with_is_said_once(start_worker: StartWorker) -> None:
+    process = start_worker("--processes", "2", "--queues", "no queue", options=OPTIONS)
+    assert process.wait() == 3, process
+    assert process.output.count("--queues") == 1, process
+
+
+def test_the_check_names_the_processes(start_worker: StartWorker) -> None:
+    process = start_worker("--processes", "2", "--check", options=OPTIONS)
+    assert process.wait() == 0, process
+    assert re.search(r"4 threads in each of 2 processes", process.output)
