@@ -31,6 +31,7 @@ class Options:
     :param arguments_max_bytes: the size of a job's arguments as JSON.
     :param arguments_max_depth: how deep they may be nested.
     :param task_modules: modules with tasks besides the ``tasks`` module of each app.
+    :param delete_successful: delete a job's row when it has succeeded.
     :param on_stop: for a queue, what a stopping worker does with its claimed jobs: ``drain``
         finishes them all, ``release`` also ends those that run at their next check; by
         default those that run are finished and the others given back.
@@ -41,6 +42,7 @@ class Options:
     arguments_max_bytes: int = 64 * 1024
     arguments_max_depth: int = MAX_DEPTH
     task_modules: tuple[str, ...] = ()
+    delete_successful: bool = False
     on_stop: Mapping[str, OnStop] = field(default_factory=dict)
 
 
@@ -119,6 +121,12 @@ def _modules(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be True or False, not {value!r}.")
+    return value
+
+
 def _on_stop(value: object) -> dict[str, OnStop]:
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a dict of queue names, not {value!r}.")
@@ -140,5 +148,6 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "ARGUMENTS_MAX_BYTES": lambda value: _whole(value, 2, 16 * 1024 * 1024),
     "ARGUMENTS_MAX_DEPTH": lambda value: _whole(value, 1, MAX_DEPTH),
     "TASK_MODULES": _modules,
+    "DELETE_SUCCESSFUL": _flag,
     "ON_STOP": _on_stop,
 }

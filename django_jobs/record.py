@@ -66,16 +66,22 @@ def refused(claim: Claim, error: Exception) -> Finished:
     return Finished(claim, outcome, failure=Failure.of(error))
 
 
-def record(batch: Sequence[Finished], using: str) -> list[Finished]:
+def record(
+    batch: Sequence[Finished], using: str, *, delete_successful: bool = False
+) -> list[Finished]:
     """
     Write the outcomes of ``batch``, all or none: successes with a single statement.
 
+    :param delete_successful: delete the rows of successes, and their history.
     :returns: those that lost their claim meanwhile, of which nothing was written. An outcome
         that an earlier try of this write got through is not among them.
     """
     one_statement = all(finished.outcome.kind is Kind.SUCCEEDED for finished in batch)
-    with nullcontext() if one_statement else write_transaction(using):
-        return write_outcomes(batch, using)
+    with nullcontext() if one_statement and not delete_successful else write_transaction(using):
+        lost = write_outcomes(batch, using)
+        if delete_successful:
+            return _delete_successful(batch, lost, using)
+        return lost
 
 
 def write_outcomes(batch: Sequence[Finished], using: str) -> list[Finished]:
@@ -98,6 +104,19 @@ def write_outcomes(batch: Sequence[Finished], using: str) -> list[Finished]:
     if attempts:
         JobAttempt.objects.using(using).bulk_create(attempts, ignore_conflicts=True)
     return lost
+
+
+def _delete_successful(
+    batch: Sequence[Finished], lost: list[Finished], using: str
+) -> list[Finished]:
+    """Returns those of ``lost`` that are: a row that is gone was deleted by an earlier try."""
+    done = {f.job.pk for f in batch if f.outcome.kind is Kind.SUCCEEDED and f not in lost}
+    Job.objects.using(using).filter(pk__in=done).delete()
+    if not lost:
+        return []
+    ids = [finished.job.pk for finished in lost]
+    there = set(Job.objects.using(using).filter(pk__in=ids).values_list("pk", flat=True))
+    return [f for f in lost if f.job.pk in there or f.outcome.kind is not Kind.SUCCEEDED]
 
 
 @cache

@@ -52,9 +52,11 @@ def run_pending(backend: str = "default", *, limit: int | None = None) -> list[J
             break
         finished = execute(claims[0], task_backend)
         if finished is not None:
-            lost = record([finished], using)
+            delete = task_backend.jobs_options.delete_successful
+            lost = record([finished], using, delete_successful=delete)
             if not lost:
                 announce_finished(task_backend, finished)
-        ran.append(Job.objects.using(using).get(pk=claims[0].job.pk))
+        row = Job.objects.using(using).filter(pk=claims[0].job.pk).first()
+        ran.append(row or claims[0].job)
     worker.delete()
     return ran

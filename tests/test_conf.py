@@ -32,6 +32,7 @@ GOOD = {
     "LEASE": [1, 30.5, 3600],
     "ARGUMENTS_MAX_BYTES": [2, 16 * 1024 * 1024],
     "ARGUMENTS_MAX_DEPTH": [1, 30],
+    "DELETE_SUCCESSFUL": [True, False],
     "TASK_MODULES": [[], ("a.b", "c")],
     "ON_STOP": [{}, {"mail": "drain", "nice": "release"}],
 }
@@ -42,6 +43,7 @@ BAD = {
     "LEASE": [0, 0.5, 3601, "30", None],
     "ARGUMENTS_MAX_BYTES": [0, 1.5, 10**9, "64K"],
     "ARGUMENTS_MAX_DEPTH": [0, 31, None],
+    "DELETE_SUCCESSFUL": [None, 1, "yes"],
     "TASK_MODULES": ["a.b", None, [1], ["a b"], [""], ["a..b"], {"a": 1}],
     "ON_STOP": [
         None,

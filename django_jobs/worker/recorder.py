@@ -89,8 +89,9 @@ class Recorder(threading.Thread):
 
     def _record(self, batch: list[Finished]) -> list[Finished]:
         """Record ``batch``; one row that the database refuses must not hold up the others."""
+        delete = self.backend.jobs_options.delete_successful
         try:
-            return record(batch, self.using)
+            return record(batch, self.using, delete_successful=delete)
         except Exception as error:
             if is_transient(error):
                 raise

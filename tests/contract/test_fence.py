@@ -9,6 +9,7 @@ from django_jobs.models import Job, JobAttempt, Status
 from django_jobs.policy import RELEASED, SUCCEEDED, Kind, Next, Outcome
 from django_jobs.record import Finished, record
 from django_jobs.release import released
+from django_jobs.testing import run_pending
 from tests.contract.support import claim_all, history, row
 from tests.factories import JobFactory
 from tests.sample import tasks
@@ -191,3 +192,41 @@ def test_a_finished_job_is_never_claimed_again():
     for status in (Status.SUCCESSFUL, Status.DEAD, Status.CANCELLED, Status.DISCARDED):
         JobFactory(status=status)
     assert claim_all() == []
+
+
+class TestDeleteSuccessful:
+    def test_successes_go_with_their_history_and_the_others_stay(self):
+        for n in range(4):
+            tasks.add.enqueue(n, n)
+        Job.objects.update(max_attempts=9)
+        retry = Outcome(Kind.FAILED, Next.READY)
+        assert record([Finished(c, retry, failure=FAILURE) for c in start_all()], "default") == []
+        claims = start_all()
+        names = ["succeeded", "succeeded", "died", "retried"]
+        batch = [finished(c, name) for c, name in zip(claims, names, strict=True)]
+        assert record(batch, "default", delete_successful=True) == []
+        assert {job.status for job in Job.objects.all()} == {Status.DEAD, Status.SCHEDULED}
+        assert JobAttempt.objects.count() == 4
+        assert record(batch, "default", delete_successful=True) == [], "an earlier try got through"
+
+    def test_what_is_lost_is_neither_written_nor_deleted(self, claim):
+        Job.objects.update(claim_no=7)
+        lost = [finished(claim, "succeeded")]
+        assert record(lost, "default", delete_successful=True) == lost
+        assert Job.objects.get().status == Status.RUNNING
+
+    def test_run_pending_returns_the_job_all_the_same(self, settings):
+        options = {"DELETE_SUCCESSFUL": True}
+        backend = settings.TASKS["default"]
+        settings.TASKS = {**settings.TASKS, "default": {**backend, "OPTIONS": options}}
+        tasks.add.enqueue(1, 2)
+        (job,) = run_pending()
+        assert (job.status, job.return_value) == (Status.SUCCESSFUL, 3)
+        assert not Job.objects.exists()
+
+
+def start_all() -> list[Claim]:
+    claims = claim_all()
+    for claim in claims:
+        claim.started = True
+    return claims
