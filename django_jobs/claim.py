@@ -1,12 +1,12 @@
 """Take ready jobs: RUNNING, ``attempts`` + 1, ``claim_no`` + 1."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connections
@@ -81,7 +81,12 @@ def claimable(backend_name: str, queues: QueueFilter, using: str) -> QuerySet[Jo
 
 
 def claim(
-    worker: Worker, queues: QueueFilter, slots: int, using: str, ahead: int = 0
+    worker: Worker,
+    queues: QueueFilter,
+    slots: int,
+    using: str,
+    ahead: int = 0,
+    among: Collection[UUID] | None = None,
 ) -> list[Claim]:
     """
     Claim jobs for ``worker``, all or none. Rows that another worker is claiming are left to
@@ -90,19 +95,25 @@ def claim(
     :param slots: how many at the most, to be run at once.
     :param ahead: how many more, to wait in line. None of them is in its last attempt: if
         the worker is lost it would be dead without having run.
+    :param among: only these jobs; None for all.
     """
     take = _take_at_once if dialect(connections[using]).returns_updated else _take
-    jobs = take(worker, queues, slots, slots + ahead, using)
+    jobs = take(worker, queues, slots, slots + ahead, using, among)
     return [Claim(job, worker.pk, worker.name) for job in jobs]
 
 
 def _take_at_once(
-    worker: Worker, queues: QueueFilter, slots: int, most: int, using: str
+    worker: Worker,
+    queues: QueueFilter,
+    slots: int,
+    most: int,
+    using: str,
+    among: Collection[UUID] | None,
 ) -> list[Job]:
     """One statement, where an UPDATE can return what it has changed."""
     speaks = dialect(connections[using])
     columns = ("id", "attempts", "max_attempts")
-    pick, params = _pick(worker.backend_name, queues, columns, most, using)
+    pick, params = _pick(worker.backend_name, queues, columns, most, using, among)
     values = _assignments("%s", speaks.now)
     sets = ", ".join(f"{column} = {value}" for column, value in values.items())
     read = ", ".join(speaks.plain(f"job.{c}") if c in _MOMENTS else f"job.{c}" for c in _COLUMNS)
@@ -122,10 +133,18 @@ def _take_at_once(
     return sorted(jobs, key=lambda job: (-job.priority, job.run_after, job.pk))
 
 
-def _take(worker: Worker, queues: QueueFilter, slots: int, most: int, using: str) -> list[Job]:
+def _take(
+    worker: Worker,
+    queues: QueueFilter,
+    slots: int,
+    most: int,
+    using: str,
+    among: Collection[UUID] | None,
+) -> list[Job]:
     """The same in a transaction of two statements."""
     speaks = dialect(connections[using])
-    pick, params = _pick(worker.backend_name, queues, (*_COLUMNS, DbNow()), most, using)
+    columns = (*_COLUMNS, DbNow())
+    pick, params = _pick(worker.backend_name, queues, columns, most, using, among)
     with write_transaction(using), connections[using].cursor() as cursor:
         cursor.execute(pick, params)
         found = [_job(row, worker, speaks) for row in cursor.fetchall()]
@@ -142,13 +161,31 @@ def _take(worker: Worker, queues: QueueFilter, slots: int, most: int, using: str
     return jobs
 
 
-@lru_cache(maxsize=1024)
 def _pick(
+    backend_name: str,
+    queues: QueueFilter,
+    columns: tuple[Any, ...],
+    most: int,
+    using: str,
+    among: Collection[UUID] | None,
+) -> tuple[str, tuple[Any, ...]]:
+    """The SELECT that locks the rows to claim."""
+    if among is None:
+        return _pick_any(backend_name, queues, columns, most, using)
+    jobs = claimable(backend_name, queues, using).filter(pk__in=among)
+    return _locking(jobs.values_list(*columns)[:most], using)
+
+
+@lru_cache(maxsize=1024)
+def _pick_any(
     backend_name: str, queues: QueueFilter, columns: tuple[Any, ...], most: int, using: str
 ) -> tuple[str, tuple[Any, ...]]:
-    """The SELECT that locks the rows to claim. Kept: it takes longer to build than to run."""
+    """Kept: it takes longer to build than to run."""
+    return _locking(claimable(backend_name, queues, using).values_list(*columns)[:most], using)
+
+
+def _locking(rows: QuerySet[Job, Any], using: str) -> tuple[str, tuple[Any, ...]]:
     connection = connections[using]
-    rows = claimable(backend_name, queues, using).values_list(*columns)[:most]
     sql, params = rows.query.get_compiler(using).as_sql()
     features = connection.features
     if features.has_select_for_update:
@@ -182,6 +219,21 @@ def _update(speaks: Dialect) -> str:
         _assignments("t.worker_id", "t.now"),
         f"job.status = '{Status.READY}'",
     )
+
+
+class Waiting(NamedTuple):
+    """A ready job, as far as it must be known before it is claimed."""
+
+    pk: UUID
+    task_path: str
+    attempts: int
+    max_attempts: int
+
+
+def peek(worker: Worker, queues: QueueFilter, most: int, using: str) -> list[Waiting]:
+    """The first ``most`` of the ready jobs, in the order of a claim; locks nothing."""
+    jobs = claimable(worker.backend_name, queues, using)
+    return list(map(Waiting._make, jobs.values_list(*Waiting._fields)[:most]))
 
 
 def glance(worker: Worker, queues: QueueFilter, using: str) -> Glance:

@@ -81,7 +81,12 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
         self._token.check()
 
     def wait(self, seconds: float) -> None:
-        """Sleep for ``seconds``; raises like ``check()`` as soon as the task should end."""
+        """
+        Sleep for ``seconds``; raises like ``check()`` as soon as the task should end.
+
+        :raises SynchronousOnlyOperation: in a coroutine, where ``await asyncio.sleep()`` does
+            the same.
+        """
         self._token.wait(seconds)
 
     def remaining(self) -> float | None:

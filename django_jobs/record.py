@@ -60,7 +60,7 @@ class Finished:
         return first_line(self.outcome.reason)
 
 
-def refused(claim: Claim, error: Exception) -> Finished:
+def refused(claim: Claim, error: BaseException) -> Finished:
     """What is recorded where the real outcome can't be had or stored: dead, with ``error``."""
     outcome = Outcome(Kind.FAILED, Next.DEAD, reason="no outcome could be recorded")
     return Finished(claim, outcome, failure=Failure.of(error))

@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 
 from .compat import Task
@@ -50,6 +51,14 @@ def find_task(path: str) -> Task[Any, Any]:
     if not isinstance(found, Task):
         raise UnknownTask(path)
     return found
+
+
+def is_coroutine(path: str) -> bool:
+    """Whether the task at ``path`` is an ``async def``; False where there is none."""
+    try:
+        return iscoroutinefunction(find_task(path).func)
+    except UnknownTask:
+        return False
 
 
 def known_tasks() -> list[str]:

@@ -64,7 +64,8 @@ def job_result(task: Task[P, R], job: Job, history: Iterable[JobAttempt]) -> Tas
     result = _result(
         _as_enqueued(task, job), job, RESULT_STATUS[Status(job.status)], errors, worker_ids
     )
-    object.__setattr__(result, "_return_value", job.return_value)
+    if job.status == Status.SUCCESSFUL:  # no other job has one, nor has a claim read it
+        object.__setattr__(result, "_return_value", job.return_value)
     return result
 
 

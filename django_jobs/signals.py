@@ -26,6 +26,11 @@ def is_heard(signal: Signal) -> bool:
     own_level = logging.DEBUG if signal is task_enqueued else logging.INFO
     if task_signals.logger.isEnabledFor(own_level):
         return True
+    return has_receivers(signal)
+
+
+def has_receivers(signal: Signal) -> bool:
+    """Whether ``signal`` has receivers beside those that only write to the log."""
     # The first entry of each is (id of the receiver, id of the sender).
     return any(receiver[0][0] not in _LOG_RECEIVERS for receiver in signal.receivers)
 

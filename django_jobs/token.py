@@ -1,7 +1,11 @@
 """The cancellation token of one attempt."""
 
+import asyncio
 import threading
 import time
+from collections.abc import Callable
+
+from django.core.exceptions import SynchronousOnlyOperation
 
 from .exceptions import Interrupt, LeaseLost, TimedOut
 
@@ -21,12 +25,17 @@ class Token:
         self._interrupt: type[Interrupt] | None = None
         # Made by the first wait(): most jobs never wait, and an event costs as much as a claim.
         self._fired: threading.Event | None = None
+        # Called when it is fired, from the thread that fires it, and maybe again and again.
+        self.on_fire: Callable[[], None] | None = None
 
     def fire(self, interrupt: type[Interrupt]) -> None:
         if self._interrupt is None or interrupt is LeaseLost:
             self._interrupt = interrupt
         if self._fired is not None:
             self._fired.set()
+        on_fire = self.on_fire
+        if on_fire is not None:
+            on_fire()
 
     @property
     def interrupt(self) -> type[Interrupt] | None:
@@ -49,9 +58,22 @@ class Token:
 
     def wait(self, seconds: float) -> None:
         """Sleep ``seconds``, or less: raises the ``Interrupt`` as soon as there is one."""
+        _refuse_on_a_loop()
         if self._fired is None:
             self._fired = threading.Event()
         self.check()  # after the event is there: fire() sets the reason before it looks for it
         remaining = self.remaining()
         self._fired.wait(seconds if remaining is None else min(seconds, remaining))
         self.check()
+
+
+def _refuse_on_a_loop() -> None:
+    """As Django does for its ORM: here it would hold up every other coroutine."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise SynchronousOnlyOperation(
+        "wait() would block the event loop: await asyncio.sleep() instead, which is cancelled "
+        "when the job should end."
+    )

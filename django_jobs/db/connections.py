@@ -55,8 +55,29 @@ class ConnectionGuard:
             raise LeftOpen(left)
 
 
-def clean_connections() -> list[str]:
-    """Close what a job has left unusable; returns the aliases with an open transaction."""
+class CallGuard:
+    """
+    The same around one of several calls, in a thread that jobs share: connections are not
+    closed for their age, which ``close_old_connections()`` does before and after a job.
+
+    :raises LeftOpen: as above.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *args: object) -> None:
+        left = clean_connections(aged=False)
+        if left and kind is None:
+            raise LeftOpen(left)
+
+
+def clean_connections(*, aged: bool = True) -> list[str]:
+    """
+    Close what a job has left unusable; returns the aliases with an open transaction.
+
+    :param aged: close those too that are older than their CONN_MAX_AGE.
+    """
     left = []
     for connection in connections.all(initialized_only=True):
         autocommit = connection.settings_dict["AUTOCOMMIT"]
@@ -67,7 +88,7 @@ def clean_connections() -> list[str]:
             # The wrapper still believes in its atomic block, so it goes with its connection.
             connection.close()
             del connections[connection.alias]
-        else:
+        elif aged or connection.errors_occurred:
             connection.close_if_unusable_or_obsolete()
     return left
 

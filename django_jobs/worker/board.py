@@ -32,10 +32,18 @@ class Board:
 
     :param threads: the number of slots.
     :param lease: seconds that a renewed lease holds.
+    :param coroutines: how many coroutine jobs run at once, beside the slots, on a loop. They
+        have a line of their own, in which each stands only until the loop takes it.
     """
 
-    def __init__(self, threads: int, lease: float) -> None:
+    def __init__(self, threads: int, lease: float, coroutines: int = 0) -> None:
         self.threads = threads
+        self.coroutines = coroutines
+        # Asks the loop to come and take; called with the lock held.
+        self.call_loop: Call = lambda: None
+        self._loop_line: deque[Claim] = deque()
+        self._loop_running: set[Claim] = set()
+        self._loop_called: float | None = None
         self._lease = lease
         self._lease_until = time.monotonic() + lease
         # One lock, and a place to wait for each side, so that nobody is woken for nothing.
@@ -63,7 +71,7 @@ class Board:
             return self._room()
 
     def _room(self) -> tuple[int, int]:
-        if not self.holds_lease or len(self._unrecorded) > UNRECORDED_MAX + self.threads:
+        if not self._may_claim():
             return 0, 0
         taken = len(self._line) + len(self._running)
         slots = max(0, self.threads - taken)
@@ -72,10 +80,33 @@ class Board:
         # While all slots are busy, the line is refilled by half of it and not one by one.
         return slots, ahead if slots or ahead >= most / 2 else 0
 
+    def _may_claim(self) -> bool:
+        return self.holds_lease and len(self._unrecorded) <= UNRECORDED_MAX + self.threads
+
     def _ahead(self) -> int:
         if self._duration is None:
             return 0
         return int(min(AHEAD_MAX, self.threads * AHEAD_SECONDS / max(self._duration, 1e-6)))
+
+    def coroutine_room(self) -> int:
+        """
+        How many more coroutine jobs may be claimed now. None while the loop has not come for
+        the last ones: a job may hold it up.
+        """
+        with self._lock:
+            return self._coroutine_room()
+
+    def _coroutine_room(self) -> int:
+        if self._loop_called is not None or not self._may_claim():
+            return 0
+        return max(0, self.coroutines - len(self._loop_running))
+
+    def add_coroutines(self, claims: Iterable[Claim]) -> None:
+        with self._lock:
+            self._loop_line.extend(claims)
+            if self._loop_line and self._loop_called is None:
+                self._loop_called = time.monotonic()
+                self.call_loop()
 
     def add(self, claims: Iterable[Claim]) -> None:
         with self._lock:
@@ -84,13 +115,21 @@ class Board:
             self._line.extend(claims)
             self._wake_one()
 
+    def refuse(self, claims: Iterable[Claim]) -> None:
+        """Claims for which there is no room after all; they are to be recorded."""
+        with self._lock:
+            self._unrecorded.update(claims)
+
     def stale(self) -> list[Claim]:
         """Claims that have stood in line for too long, taken off it; they are to be recorded."""
         with self._lock:
-            if not self._line or time.monotonic() - self._moved < STALE_SECONDS:
-                return []
-            self._duration = None
-            return self._withdraw(lambda claim: True)
+            now, out = time.monotonic(), []
+            if self._line and now - self._moved >= STALE_SECONDS:
+                self._duration = None
+                out += self._withdraw_from(self._line, lambda claim: True)
+            if self._loop_called is not None and now - self._loop_called >= STALE_SECONDS:
+                out += self._withdraw_from(self._loop_line, lambda claim: True)
+            return out
 
     def wait(self, seconds: float) -> None:
         """Wait until something happened that a claimer wants to know, or ``seconds``."""
@@ -100,7 +139,19 @@ class Board:
 
     def wait_for_room(self, seconds: float) -> None:
         with self._lock:
-            self._news.wait_for(lambda: any(self._room()) or self._closed, seconds)
+            self._news.wait_for(lambda: any(self._rooms()) or self._closed, seconds)
+
+    def wait_for_other_room(self, seconds: float) -> None:
+        """Wait until there is room for other jobs than now, or something else happened."""
+        with self._lock:
+            before = self._rooms()
+            self._news.wait_for(
+                lambda: self._rooms() != before or self._woken or self._closed, seconds
+            )
+            self._woken = False
+
+    def _rooms(self) -> tuple[int, int, int]:
+        return (*self._room(), self._coroutine_room())
 
     def wake(self) -> None:
         """Let the claimer look at once."""
@@ -159,6 +210,34 @@ class Board:
             self._busy_calls -= 1
             self._look_if_empty()
 
+    # The loop's side.
+
+    def take_coroutines(self) -> list[Claim] | None:
+        """All that waits for the loop, without waiting. None when the board is closed."""
+        with self._lock:
+            if self._closed:
+                return None
+            taken = list(self._loop_line)
+            self._loop_line.clear()
+            self._loop_called = None
+            self._loop_running.update(taken)
+            self._news.notify()
+            return taken
+
+    def coroutine_ran(self, claim: Claim, *, recording: bool) -> bool:
+        """
+        ``claim`` has ended; ``recording`` says whether its outcome follows. False where it
+        has been given up meanwhile, and nothing may follow.
+        """
+        with self._lock:
+            if claim not in self._loop_running:
+                return False
+            self._loop_running.discard(claim)
+            if recording:
+                self._unrecorded.add(claim)
+            self._news.notify()
+            return True
+
     # The recorder's side.
 
     def recorded(self, claims: Iterable[Claim], then: Iterable[Call] = ()) -> None:
@@ -185,7 +264,8 @@ class Board:
     def claims(self) -> set[Claim]:
         """All claims that are not recorded yet."""
         with self._lock:
-            return {*self._line, *self._unrecorded, *self._running}
+            waiting = (*self._line, *self._loop_line)
+            return {*waiting, *self._unrecorded, *self._running, *self._loop_running}
 
     def lease_renewed(self, since: float) -> None:
         """The lease was renewed by a statement sent at ``since`` (monotonic)."""
@@ -207,16 +287,19 @@ class Board:
 
     def running(self) -> list[Claim]:
         with self._lock:
-            return list(self._running)
+            return [*self._running, *self._loop_running]
 
     def withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take those claims off the line that have not started; they are to be recorded."""
         with self._lock:
-            return self._withdraw(wanted)
+            lines = (self._line, self._loop_line)
+            return [claim for line in lines for claim in self._withdraw_from(line, wanted)]
 
-    def _withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
-        out = [claim for claim in self._line if wanted(claim)]
-        self._line = deque(claim for claim in self._line if not wanted(claim))
+    def _withdraw_from(self, line: deque[Claim], wanted: Callable[[Claim], bool]) -> list[Claim]:
+        out = [claim for claim in line if wanted(claim)]
+        rest = [claim for claim in line if not wanted(claim)]
+        line.clear()
+        line.extend(rest)
         self._unrecorded.update(out)
         self._news.notify()
         return out
@@ -224,10 +307,11 @@ class Board:
     def give_up(self) -> list[Claim]:
         """All that waits or runs, to be recorded as given back; nothing more is handed out."""
         with self._lock:
-            out = [*self._line, *self._running]
-            self._line.clear()
-            self._calls.clear()
+            out = [*self._line, *self._loop_line, *self._running, *self._loop_running]
+            for part in (self._line, self._loop_line, self._calls):
+                part.clear()
             self._running.clear()
+            self._loop_running.clear()
             self._unrecorded.update(out)
             self._close()
             return out
@@ -241,9 +325,8 @@ class Board:
     def is_empty(self) -> bool:
         """Whether nothing waits, runs, is to be recorded or called."""
         with self._lock:
-            return not (
-                self._line or self._running or self._unrecorded or self._calls or self._busy_calls
-            )
+            waits_or_runs = self._line or self._running or self._loop_line or self._loop_running
+            return not (waits_or_runs or self._unrecorded or self._calls or self._busy_calls)
 
     def close(self) -> None:
         """Let every waiting thread go."""
@@ -252,5 +335,6 @@ class Board:
 
     def _close(self) -> None:
         self._closed = True
+        self.call_loop()
         self._work.notify_all()
         self._news.notify_all()

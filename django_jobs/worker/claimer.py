@@ -1,6 +1,7 @@
 """The claimer: keeps the slots filled, and looks for work while there is none."""
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,18 +10,24 @@ from typing import Final, TypeVar
 
 from django.db import connections
 
-from ..claim import Claim, Glance, claim, glance
+from ..claim import Claim, Glance, Waiting, claim, glance, peek
 from ..db.connections import patiently
 from ..models import Worker
 from ..promote import BATCH, promote
 from ..record import Finished
+from ..registry import is_coroutine
 from ..release import log_released, released
 from .board import STALE_SECONDS, Board
 from .config import WorkerConfig
+from .fit import Room
 
 R = TypeVar("R")
 
 CONTENTION_PAUSE: Final = 0.02
+# Where jobs are for threads and for the loop: how many are claimed at once, at the most, and
+# how many of one kind are looked past to find one of the other.
+MIXED_BATCH: Final = 500
+LOOK_PAST: Final = 1000
 
 
 class Claimer(threading.Thread):
@@ -64,12 +71,9 @@ class Claimer(threading.Thread):
         looked_at = 0.0
         full = False
         while not self._stopping.is_set():
-            for waiting in self.board.stale():
-                log_released(waiting)
-                self._record(released(waiting))
-                self._claimed -= 1
-            slots, ahead = self._room()
-            if not slots + ahead:
+            self._give_back(self.board.stale())
+            room = self._room()
+            if not any(room):
                 if self._reached_maximum():
                     return self._done("--max-jobs is reached")
                 self.board.wait_for_room(min(self.config.interval, STALE_SECONDS))
@@ -87,23 +91,29 @@ class Claimer(threading.Thread):
                         return self._done("nothing is left to do")
                     self._rest(seen)
                     continue
-            claims = self._patiently(partial(self._claim, slots, ahead)) or []
-            full = len(claims) == slots + ahead
+            claims = self._patiently(partial(self._claim, room)) or []
+            full = len(claims) == sum(room)
             self._claimed += len(claims)
             if claims:
-                self.board.add(claims)
+                self._add(claims, room)
+            elif self.board.coroutines and room.is_one_sided:
+                # All that waits may be for the other side.
+                self.board.wait_for_other_room(min(self.config.interval, STALE_SECONDS))
             else:
                 self.board.wait(CONTENTION_PAUSE)  # others were faster, or hold the rows
 
-    def _room(self) -> tuple[int, int]:
+    def _room(self) -> Room:
         slots, ahead = self.board.room()
-        if self.config.max_jobs is not None:
-            left = self.config.max_jobs - self._claimed
-            slots, ahead = min(slots, left), min(ahead, max(0, left - slots))
-        return slots, ahead
+        coroutines = self.board.coroutine_room()
+        left = self._left()
+        return Room(min(slots, left), min(ahead, max(0, left - slots)), min(coroutines, left))
+
+    def _left(self) -> int:
+        most = sys.maxsize if self.config.max_jobs is None else self.config.max_jobs
+        return most - self._claimed
 
     def _reached_maximum(self) -> bool:
-        return self.config.max_jobs is not None and self._claimed >= self.config.max_jobs
+        return self._left() <= 0
 
     def _look(self) -> Glance:
         seen = glance(self.worker, self.config.queues, self.using)
@@ -114,8 +124,39 @@ class Claimer(threading.Thread):
                 break
         return seen
 
-    def _claim(self, slots: int, ahead: int) -> list[Claim]:
-        return claim(self.worker, self.config.queues, slots, self.using, ahead)
+    def _claim(self, room: Room) -> list[Claim]:
+        queues = self.config.queues
+        if not self.board.coroutines:
+            return claim(self.worker, queues, room.slots, self.using, room.ahead)
+        # A claim can't know which jobs are coroutines: only this process can, by their tasks.
+        past = LOOK_PAST if room.is_one_sided else 0
+        waiting = peek(self.worker, queues, sum(room) + past, self.using)
+        wanted = list(room.fitting(waiting))[: min(MIXED_BATCH, self._left())]
+        if not wanted:
+            return []
+        # By number where possible: workers that look at the same time share what there is.
+        among = None if wanted == waiting[: len(wanted)] else [job.pk for job in wanted]
+        return claim(self.worker, queues, len(wanted), self.using, among=among)
+
+    def _add(self, claims: list[Claim], room: Room) -> None:
+        if not self.board.coroutines:
+            return self.board.add(claims)
+        # Another worker may have taken some of those that were looked at, and left others.
+        jobs = [claim.job for claim in claims]
+        waited = [Waiting(j.pk, j.task_path, j.attempts - 1, j.max_attempts) for j in jobs]
+        fitting = {job.pk for job in room.fitting(waited)}
+        left_over = [claim for claim in claims if claim.job.pk not in fitting]
+        self.board.refuse(left_over)
+        self._give_back(left_over)
+        kept = [claim for claim in claims if claim.job.pk in fitting]
+        self.board.add_coroutines([c for c in kept if is_coroutine(c.job.task_path)])
+        self.board.add([c for c in kept if not is_coroutine(c.job.task_path)])
+
+    def _give_back(self, claims: list[Claim]) -> None:
+        for each in claims:
+            log_released(each)
+            self._record(released(each))
+            self._claimed -= 1
 
     def _rest(self, seen: Glance) -> None:
         """Until the next poll, the next due job, or a wake-up."""

@@ -11,7 +11,8 @@ class WorkerConfig:
     The options of ``runjobs``.
 
     :param backend: the alias in TASKS.
-    :param threads: how many jobs run at once.
+    :param threads: how many jobs run at once, in threads.
+    :param async_concurrency: how many coroutine jobs run at once beside them.
     :param processes: how many workers a supervisor keeps; 1 for none and no supervisor.
     :param interval: seconds between two looks at the database while there is nothing to do.
     :param shutdown_timeout: seconds from the first signal to the exit, at the most.
@@ -22,6 +23,7 @@ class WorkerConfig:
     backend: str = "default"
     queues: QueueFilter = field(default_factory=QueueFilter)
     threads: int = 4
+    async_concurrency: int = 100
     processes: int = 1
     interval: float = 1.0
     shutdown_timeout: float = 25.0

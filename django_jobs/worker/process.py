@@ -11,16 +11,20 @@ from django.db import connections, router
 
 from .. import __version__
 from ..backend import DatabaseBackend
+from ..claim import Claim
 from ..db.clock import DbNow
 from ..log import logger
 from ..models import Job, Worker
+from ..registry import is_coroutine, known_tasks
 from .board import Board
 from .claimer import Claimer
 from .config import WorkerConfig
+from .coroutines import Coroutines
 from .executors import Executor
 from .heartbeat import Heartbeat
 from .recorder import Recorder
 from .signals import handled
+from .stacks import stacks
 from .stop import Stop
 
 # The main thread never sleeps for longer: Python runs a handler between two of its own
@@ -54,13 +58,18 @@ class WorkerProcess:
             last_heartbeat_at=DbNow(),
             lease_expires_at=DbNow() + timedelta(seconds=self.options.lease),
         )
-        self.board = Board(config.threads, self.options.lease)
+        # A project without coroutine tasks is not to notice that there could be some.
+        coroutines = config.async_concurrency if any(map(is_coroutine, known_tasks())) else 0
+        self.board = Board(config.threads, self.options.lease, coroutines)
         self.recorder = Recorder(backend, self.board, self.using)
         self.heartbeat = Heartbeat(self.worker, backend, self.board, self.using, self.recorder.put)
         self.executors = [
             Executor(n, backend, self.board, self.recorder.put, self.heartbeat.report)
             for n in range(1, config.threads + 1)
         ]
+        self.coroutines = Coroutines(
+            config.threads, backend, self.board, self.recorder.put, self.heartbeat.report
+        )
         self.claimer = Claimer(
             config, self.worker, self.board, self.using, self.recorder.put, self.inbox.put
         )
@@ -89,7 +98,13 @@ class WorkerProcess:
 
     @property
     def threads(self) -> list[threading.Thread]:
-        return [self.recorder, self.heartbeat, *self.executors, self.claimer]
+        loop = [self.coroutines] if self.board.coroutines else []
+        return [self.recorder, self.heartbeat, *self.executors, *loop, self.claimer]
+
+    def stack(self, claim: Claim) -> str:
+        """Where the job of ``claim`` is now; empty where it has not started."""
+        executors = [each for each in self.executors if each.ident == claim.thread]
+        return stacks(executors) or self.coroutines.stack(claim)
 
     def banner(self) -> str:
         """Version, database, queues, threads and how the worker is woken, in one line."""
@@ -97,9 +112,11 @@ class WorkerProcess:
         count = self.config.processes
         processes = f" in each of {count} processes" if count > 1 else ""
         version = ".".join(map(str, connection.get_database_version()))
+        most = self.board.coroutines
+        coroutines = f" and {most} coroutines" if most else ""
         return (
             f"django_jobs {__version__}, worker {self.worker.name}: "
             f"{connection.display_name} {version} ({self.using}), "
-            f"queues: {self.config.queues}, {self.config.threads} threads{processes}, "
+            f"queues: {self.config.queues}, {self.config.threads} threads{coroutines}{processes}, "
             f"woken by polling every {self.config.interval:g} s and by due times"
         )

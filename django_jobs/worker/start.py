@@ -120,6 +120,7 @@ def _backend(alias: str) -> DatabaseBackend:
 def _config(options: Mapping[str, Any], backend: DatabaseBackend) -> WorkerConfig:
     for name, least, most in (
         ("threads", 1, 1000),
+        ("async_concurrency", 1, 10_000),
         ("processes", 1, 64),
         ("interval", 0.01, 3600),
         ("shutdown_timeout", 0, 86400),
@@ -137,6 +138,7 @@ def _config(options: Mapping[str, Any], backend: DatabaseBackend) -> WorkerConfi
         backend=backend.alias,
         queues=queues,
         threads=options["threads"],
+        async_concurrency=options["async_concurrency"],
         processes=options["processes"],
         interval=options["interval"],
         shutdown_timeout=options["shutdown_timeout"],

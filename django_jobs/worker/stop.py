@@ -129,13 +129,13 @@ class Stop:
 
     def _leave(self, why: str) -> NoReturn:
         """Give back what still waits or runs, write what can be written, and be gone."""
-        executors = {thread.ident: thread for thread in self.process.executors}
         left = self.board.give_up()
         for claim in left:
+            stack = self.process.stack(claim)  # before a coroutine is cancelled
             # It may still look, or be about to start: from here on it is somebody else's.
             claim.token.fire(ShuttingDown)
             if claim.started:
-                self._log_left(claim, [executors[claim.thread]] if claim.thread else [], why)
+                self._log_left(claim, stack, why)
             log_released(claim)
             self.process.recorder.put(released(claim))
         self.process.recorder.stop(deadline=time.monotonic() + FLUSH_SECONDS)
@@ -156,12 +156,12 @@ class Stop:
         # way out.
         os._exit(Exit.RELEASED)
 
-    def _log_left(self, claim: Claim, threads: list[threading.Thread], why: str) -> None:
+    def _log_left(self, claim: Claim, stack: str, why: str) -> None:
         log_job(
             logging.WARNING,
             "left_behind",
             claim.job,
-            "still running, %s; its stack:\n" + stacks(threads).replace("%", "%%"),
+            "still running, %s; its stack:\n" + stack.replace("%", "%%"),
             why,
             worker=claim.worker_name,
         )

@@ -39,6 +39,12 @@ class Command(BaseCommand):
             help=_("How many such workers, under a supervisor. Default: %(default)s."),
         )
         parser.add_argument(
+            "--async-concurrency",
+            type=int,
+            default=default.async_concurrency,
+            help=_("How many jobs that are coroutines run at once. Default: %(default)s."),
+        )
+        parser.add_argument(
             "--interval",
             type=float,
             default=default.interval,
