@@ -8,6 +8,7 @@ from typing import Final
 
 from ..claim import Claim
 from ..exceptions import Interrupt, LeaseLost
+from .loop_side import LoopSide
 
 # Outcomes that may wait for the database before claiming pauses, beyond one per thread.
 UNRECORDED_MAX: Final = 500
@@ -32,18 +33,11 @@ class Board:
 
     :param threads: the number of slots.
     :param lease: seconds that a renewed lease holds.
-    :param coroutines: how many coroutine jobs run at once, beside the slots, on a loop. They
-        have a line of their own, in which each stands only until the loop takes it.
+    :param coroutines: how many coroutine jobs run at once beside the slots, see LoopSide.
     """
 
     def __init__(self, threads: int, lease: float, coroutines: int = 0) -> None:
         self.threads = threads
-        self.coroutines = coroutines
-        # Asks the loop to come and take; called with the lock held.
-        self.call_loop: Call = lambda: None
-        self._loop_line: deque[Claim] = deque()
-        self._loop_running: set[Claim] = set()
-        self._loop_called: float | None = None
         self._lease = lease
         self._lease_until = time.monotonic() + lease
         # One lock, and a place to wait for each side, so that nobody is woken for nothing.
@@ -57,6 +51,7 @@ class Board:
         # Claims and not jobs: a job that was lost, and that still runs here, may be claimed again.
         self._running: set[Claim] = set()
         self._unrecorded: set[Claim] = set()
+        self.loop = LoopSide(coroutines, self._lock, self._news, self._unrecorded)
         self._busy_calls = 0
         self._duration: float | None = None
         self._moved = time.monotonic()
@@ -88,32 +83,20 @@ class Board:
             return 0
         return int(min(AHEAD_MAX, self.threads * AHEAD_SECONDS / max(self._duration, 1e-6)))
 
-    def coroutine_room(self) -> int:
-        """
-        How many more coroutine jobs may be claimed now. None while the loop has not come for
-        the last ones: a job may hold it up.
-        """
-        with self._lock:
-            return self._coroutine_room()
-
-    def _coroutine_room(self) -> int:
-        if self._loop_called is not None or not self._may_claim():
-            return 0
-        return max(0, self.coroutines - len(self._loop_running))
-
-    def add_coroutines(self, claims: Iterable[Claim]) -> None:
-        with self._lock:
-            self._loop_line.extend(claims)
-            if self._loop_line and self._loop_called is None:
-                self._loop_called = time.monotonic()
-                self.call_loop()
-
     def add(self, claims: Iterable[Claim]) -> None:
         with self._lock:
             if not self._line:
                 self._moved = time.monotonic()
             self._line.extend(claims)
             self._wake_one()
+
+    def coroutine_room(self) -> int:
+        """How many more coroutine jobs may be claimed now."""
+        with self._lock:
+            return self._coroutine_room()
+
+    def _coroutine_room(self) -> int:
+        return self.loop.room() if self._may_claim() else 0
 
     def refuse(self, claims: Iterable[Claim]) -> None:
         """Claims for which there is no room after all; they are to be recorded."""
@@ -127,8 +110,8 @@ class Board:
             if self._line and now - self._moved >= STALE_SECONDS:
                 self._duration = None
                 out += self._withdraw_from(self._line, lambda claim: True)
-            if self._loop_called is not None and now - self._loop_called >= STALE_SECONDS:
-                out += self._withdraw_from(self._loop_line, lambda claim: True)
+            if self.loop.called_at is not None and now - self.loop.called_at >= STALE_SECONDS:
+                out += self._withdraw_from(self.loop.line, lambda claim: True)
             return out
 
     def wait(self, seconds: float) -> None:
@@ -210,34 +193,6 @@ class Board:
             self._busy_calls -= 1
             self._look_if_empty()
 
-    # The loop's side.
-
-    def take_coroutines(self) -> list[Claim] | None:
-        """All that waits for the loop, without waiting. None when the board is closed."""
-        with self._lock:
-            if self._closed:
-                return None
-            taken = list(self._loop_line)
-            self._loop_line.clear()
-            self._loop_called = None
-            self._loop_running.update(taken)
-            self._news.notify()
-            return taken
-
-    def coroutine_ran(self, claim: Claim, *, recording: bool) -> bool:
-        """
-        ``claim`` has ended; ``recording`` says whether its outcome follows. False where it
-        has been given up meanwhile, and nothing may follow.
-        """
-        with self._lock:
-            if claim not in self._loop_running:
-                return False
-            self._loop_running.discard(claim)
-            if recording:
-                self._unrecorded.add(claim)
-            self._news.notify()
-            return True
-
     # The recorder's side.
 
     def recorded(self, claims: Iterable[Claim], then: Iterable[Call] = ()) -> None:
@@ -264,8 +219,8 @@ class Board:
     def claims(self) -> set[Claim]:
         """All claims that are not recorded yet."""
         with self._lock:
-            waiting = (*self._line, *self._loop_line)
-            return {*waiting, *self._unrecorded, *self._running, *self._loop_running}
+            waiting = (*self._line, *self.loop.line)
+            return {*waiting, *self._unrecorded, *self._running, *self.loop.running}
 
     def lease_renewed(self, since: float) -> None:
         """The lease was renewed by a statement sent at ``since`` (monotonic)."""
@@ -287,12 +242,12 @@ class Board:
 
     def running(self) -> list[Claim]:
         with self._lock:
-            return [*self._running, *self._loop_running]
+            return [*self._running, *self.loop.running]
 
     def withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take those claims off the line that have not started; they are to be recorded."""
         with self._lock:
-            lines = (self._line, self._loop_line)
+            lines = (self._line, self.loop.line)
             return [claim for line in lines for claim in self._withdraw_from(line, wanted)]
 
     def _withdraw_from(self, line: deque[Claim], wanted: Callable[[Claim], bool]) -> list[Claim]:
@@ -307,11 +262,11 @@ class Board:
     def give_up(self) -> list[Claim]:
         """All that waits or runs, to be recorded as given back; nothing more is handed out."""
         with self._lock:
-            out = [*self._line, *self._loop_line, *self._running, *self._loop_running]
-            for part in (self._line, self._loop_line, self._calls):
+            out = [*self._line, *self.loop.line, *self._running, *self.loop.running]
+            for part in (self._line, self.loop.line, self._calls):
                 part.clear()
             self._running.clear()
-            self._loop_running.clear()
+            self.loop.running.clear()
             self._unrecorded.update(out)
             self._close()
             return out
@@ -325,7 +280,7 @@ class Board:
     def is_empty(self) -> bool:
         """Whether nothing waits, runs, is to be recorded or called."""
         with self._lock:
-            waits_or_runs = self._line or self._running or self._loop_line or self._loop_running
+            waits_or_runs = self._line or self._running or self.loop.line or self.loop.running
             return not (waits_or_runs or self._unrecorded or self._calls or self._busy_calls)
 
     def close(self) -> None:
@@ -335,6 +290,6 @@ class Board:
 
     def _close(self) -> None:
         self._closed = True
-        self.call_loop()
+        self.loop.close()
         self._work.notify_all()
         self._news.notify_all()

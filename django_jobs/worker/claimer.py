@@ -96,7 +96,7 @@ class Claimer(threading.Thread):
             self._claimed += len(claims)
             if claims:
                 self._add(claims, room)
-            elif self.board.coroutines and room.is_one_sided:
+            elif self.board.loop.most and room.is_one_sided:
                 # All that waits may be for the other side.
                 self.board.wait_for_other_room(min(self.config.interval, STALE_SECONDS))
             else:
@@ -126,7 +126,7 @@ class Claimer(threading.Thread):
 
     def _claim(self, room: Room) -> list[Claim]:
         queues = self.config.queues
-        if not self.board.coroutines:
+        if not self.board.loop.most:
             return claim(self.worker, queues, room.slots, self.using, room.ahead)
         # A claim can't know which jobs are coroutines: only this process can, by their tasks.
         past = LOOK_PAST if room.is_one_sided else 0
@@ -139,7 +139,7 @@ class Claimer(threading.Thread):
         return claim(self.worker, queues, len(wanted), self.using, among=among)
 
     def _add(self, claims: list[Claim], room: Room) -> None:
-        if not self.board.coroutines:
+        if not self.board.loop.most:
             return self.board.add(claims)
         # Another worker may have taken some of those that were looked at, and left others.
         jobs = [claim.job for claim in claims]
@@ -149,7 +149,7 @@ class Claimer(threading.Thread):
         self.board.refuse(left_over)
         self._give_back(left_over)
         kept = [claim for claim in claims if claim.job.pk in fitting]
-        self.board.add_coroutines([c for c in kept if is_coroutine(c.job.task_path)])
+        self.board.loop.add([c for c in kept if is_coroutine(c.job.task_path)])
         self.board.add([c for c in kept if not is_coroutine(c.job.task_path)])
 
     def _give_back(self, claims: list[Claim]) -> None:

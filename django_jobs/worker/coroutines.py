@@ -49,7 +49,7 @@ class Coroutines(threading.Thread):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[Claim, asyncio.Task[None]] = {}
         self._ended = False
-        board.call_loop = self._wake
+        board.loop.call = self._wake
 
     def stack(self, claim: Claim) -> str:
         """Where the job of ``claim`` is; empty where it does not run here."""
@@ -83,7 +83,7 @@ class Coroutines(threading.Thread):
 
     def _take(self) -> None:
         assert self._loop is not None  # noqa: S101 (it runs here)
-        claims = self.board.take_coroutines()
+        claims = self.board.loop.take()
         if claims is None:
             self._ended = True
             self._loop.stop()
@@ -103,7 +103,7 @@ class Coroutines(threading.Thread):
             logger.exception("Job %s could not be run", claim.job.pk, extra={"event": "error"})
             finished = refused(claim, error)
         del self._tasks[claim]
-        if self.board.coroutine_ran(claim, recording=finished is not None) and finished is not None:
+        if self.board.loop.ran(claim, recording=finished is not None) and finished is not None:
             self._record(finished)
 
     @staticmethod

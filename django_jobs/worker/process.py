@@ -98,7 +98,7 @@ class WorkerProcess:
 
     @property
     def threads(self) -> list[threading.Thread]:
-        loop = [self.coroutines] if self.board.coroutines else []
+        loop = [self.coroutines] if self.board.loop.most else []
         return [self.recorder, self.heartbeat, *self.executors, *loop, self.claimer]
 
     def stack(self, claim: Claim) -> str:
@@ -112,7 +112,7 @@ class WorkerProcess:
         count = self.config.processes
         processes = f" in each of {count} processes" if count > 1 else ""
         version = ".".join(map(str, connection.get_database_version()))
-        most = self.board.coroutines
+        most = self.board.loop.most
         coroutines = f" and {most} coroutines" if most else ""
         return (
             f"django_jobs {__version__}, worker {self.worker.name}: "
