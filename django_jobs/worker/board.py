@@ -124,13 +124,14 @@ class Board:
         with self._lock:
             self._news.wait_for(lambda: any(self._rooms()) or self._closed, seconds)
 
-    def wait_for_other_room(self, seconds: float) -> None:
-        """Wait until there is room for other jobs than now, or something else happened."""
+    def wait_for_other_side(self, seconds: float) -> None:
+        """Wait until there is room both for threads and for the loop, or something happened."""
+
+        def both() -> bool:
+            return any(self._room()) and self._coroutine_room() > 0
+
         with self._lock:
-            before = self._rooms()
-            self._news.wait_for(
-                lambda: self._rooms() != before or self._woken or self._closed, seconds
-            )
+            self._news.wait_for(lambda: both() or self._woken or self._closed, seconds)
             self._woken = False
 
     def _rooms(self) -> tuple[int, int, int]:

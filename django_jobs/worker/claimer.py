@@ -28,6 +28,7 @@ CONTENTION_PAUSE: Final = 0.02
 # how many of one kind are looked past to find one of the other.
 MIXED_BATCH: Final = 500
 LOOK_PAST: Final = 1000
+LOOK_PAST_PAUSE: Final = 0.1
 
 
 class Claimer(threading.Thread):
@@ -55,6 +56,7 @@ class Claimer(threading.Thread):
         self._done = done
         self._stopping = threading.Event()
         self._claimed = 0
+        self._look_past_at = 0.0
 
     def stop(self) -> None:
         """Claim nothing more; returns at once."""
@@ -97,8 +99,8 @@ class Claimer(threading.Thread):
             if claims:
                 self._add(claims, room)
             elif self.board.loop.most and room.is_one_sided:
-                # All that waits may be for the other side.
-                self.board.wait_for_other_room(min(self.config.interval, STALE_SECONDS))
+                # All that waits is for the side that is full.
+                self.board.wait_for_other_side(LOOK_PAST_PAUSE)
             else:
                 self.board.wait(CONTENTION_PAUSE)  # others were faster, or hold the rows
 
@@ -130,9 +132,12 @@ class Claimer(threading.Thread):
             return claim(self.worker, queues, room.slots, self.using, room.ahead)
         # A claim can't know which jobs are coroutines: only this process can, by their tasks.
         past = LOOK_PAST if room.is_one_sided else 0
+        if past and time.monotonic() < self._look_past_at:
+            return []
         waiting = peek(self.worker, queues, sum(room) + past, self.using)
         wanted = list(room.fitting(waiting))[: min(MIXED_BATCH, self._left())]
         if not wanted:
+            self._look_past_at = time.monotonic() + LOOK_PAST_PAUSE
             return []
         # By number where possible: workers that look at the same time share what there is.
         among = None if wanted == waiting[: len(wanted)] else [job.pk for job in wanted]

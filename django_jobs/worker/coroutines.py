@@ -8,6 +8,7 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -63,23 +64,24 @@ class Coroutines(threading.Thread):
         threads.serve(loop)
         self._loop = loop
         loop.call_soon(self._take)
-        try:
-            while not self._ended:
-                try:
-                    loop.run_forever()
-                except BaseException:
-                    # A SystemExit in a task that a job has left behind ends only that task.
-                    logger.exception("Unexpected error", extra={"event": "error"})
-            self._cancel_left(loop)
-        finally:
-            self._loop = None
-            threads.end(loop)
-            loop.close()
+        while not self._ended:
+            try:
+                loop.run_forever()
+            except BaseException:
+                # A SystemExit in a task that a job has left behind ends only that task.
+                logger.exception("Unexpected error", extra={"event": "error"})
+        self._loop = None
+        if self._tasks:
+            return  # the worker leaves them behind as they are, and is about to be gone
+        self._cancel_left(loop)
+        threads.end(loop)
+        loop.close()
 
     def _wake(self) -> None:
         loop = self._loop
         if loop is not None:  # else it takes when it comes up
-            loop.call_soon_threadsafe(self._take)
+            with suppress(RuntimeError):  # it has been closed just now
+                loop.call_soon_threadsafe(self._take)
 
     def _take(self) -> None:
         assert self._loop is not None  # noqa: S101 (it runs here)

@@ -18,7 +18,8 @@ def test_banner(start_worker: StartWorker) -> None:
     line = worker.wait_for("django_jobs ")
     assert re.search(
         rf"django_jobs \d+\.\d+\.\d+\S*, worker \S+:{worker.pid}: \w+ [\d.]+ \(default\), "
-        r"queues: mail,news\* except news-old, 2 threads, woken by polling every 1 s",
+        r"queues: mail,news\* except news-old, 2 threads and 100 coroutines, "
+        r"woken by polling every 1 s",
         line,
     ), line
     row = Worker.objects.get(pid=worker.pid)

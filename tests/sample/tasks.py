@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -98,3 +99,50 @@ def report_progress(context: JobContext) -> None:
 @job
 def leave_a_pool_at_work(seconds: float) -> None:
     ThreadPoolExecutor(1).submit(time.sleep, seconds)
+
+
+@job(takes_context=True)
+async def sleep_async(context: JobContext, seconds: float) -> list[float]:
+    """When it started and ended, by the clock of this host."""
+    started = time.time()
+    await asyncio.sleep(seconds)
+    assert current_job() is context
+    return [started, time.time()]
+
+
+@job(queue_name="nice")
+async def sleep_nicely_async(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+@job(timeout=0.2, max_attempts=1)
+async def overrun_async() -> None:
+    await asyncio.sleep(60)
+
+
+@job(max_attempts=2, backoff=lambda exception, task_result: 0)
+async def fail_once_async() -> int:
+    if current_job().attempt == 1:
+        raise ValueError("no luck")
+    return current_job().attempt
+
+
+@job
+async def swallow_async(seconds: float) -> str:
+    """Runs on whatever it is asked."""
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        await asyncio.sleep(seconds)
+    return "ran on"
+
+
+@job
+async def hold_up_the_loop(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@job(takes_context=True)
+async def report_progress_async(context: JobContext) -> None:
+    context.progress(1, 2, "half")
+    await asyncio.sleep(60)
