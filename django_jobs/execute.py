@@ -4,19 +4,11 @@ Run one attempt: from a claim to an outcome. Nothing here writes to the job's ro
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +16,7 @@ from .arguments import check_return_value
 from .claim import Claim
 from .compat import Task, TaskError, TaskResult, task_started
 from .context import JobContext, Report, enter
-from .exceptions import CancelRequested, Interrupt
+from .exceptions import CancelRequested
 from .failure import Failure
 from .log import log_job, logger
 from .models import Job
@@ -32,14 +24,13 @@ from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, decide
 from .record import Finished
 from .registry import find_task
 from .results import job_result
-from .signals import has_receivers, is_heard, send
+from .signals import is_heard, send
 from .task import policy_of
 
 if TYPE_CHECKING:
     from .backend import DatabaseBackend
 
 Guard = AbstractContextManager[None]
-AsyncGuard = AbstractAsyncContextManager[None]
 
 
 def execute(
@@ -58,25 +49,10 @@ def execute(
     :returns: None where the claim is lost and there is nothing to record.
     """
     # A fresh, empty context: the next job sees no language, time zone or variable of this one.
-    return contextvars.Context().run(_Attempt(claim, backend, report).run, guard or nullcontext())
+    return contextvars.Context().run(Attempt(claim, backend, report).run, guard or nullcontext())
 
 
-async def aexecute(
-    claim: Claim,
-    backend: DatabaseBackend,
-    *,
-    guard: AsyncGuard,
-    report: Report | None = None,
-) -> Finished | None:
-    """
-    The same for a task that is a coroutine, within the ``asyncio.Task`` of the caller, whose
-    context it is to have for itself. When the claim's token fires, the task is cancelled at
-    its ``await``; the outcome is what the token says.
-    """
-    return await _Attempt(claim, backend, report).arun(guard)
-
-
-class _Attempt:
+class Attempt:
     """What is known of an attempt while it runs."""
 
     def __init__(self, claim: Claim, backend: DatabaseBackend, report: Report | None) -> None:
@@ -93,85 +69,20 @@ class _Attempt:
         value: Any = None
         exception: BaseException | None = None
         try:
-            task = self._begin()
+            task = self.begin()
             if is_heard(task_started):
-                self._announce()
-            context = self._context()  # held by nothing here: it refers to this attempt
+                self.announce()
+            context = self.context()  # held by nothing here: it refers to this attempt
             enter(context)
             args = (context,) if task.takes_context else ()
             with guard:
                 value = task.call(*args, *self.claim.job.args, **self.claim.job.kwargs)
-            value = self._checked(value)
+            value = self.checked(value)
         except BaseException as error:
             # Whatever a task raises ends this attempt and nothing else: SystemExit and
             # KeyboardInterrupt from a task are no request to this process.
             exception = error
-        return self._end(value, exception)
-
-    async def arun(self, guard: AsyncGuard) -> Finished | None:
-        """Run the task in this asyncio task."""
-        value: Any = None
-        exception: BaseException | None = None
-        try:
-            async with guard:
-                value = await self._call()
-            value = self._checked(value)
-        except BaseException as error:
-            exception = self._interrupted(error)
-        await _take_cancellation()
-        if exception is None or isinstance(exception, Interrupt):
-            return self._end(value, exception)
-        # The task's backoff may be a function that waits for the database.
-        return await asyncio.to_thread(self._end, value, exception)
-
-    async def _call(self) -> Any:
-        task = self._begin()
-        with self._cancelled_by_token():
-            if has_receivers(task_started):
-                await asyncio.to_thread(self._announce)
-            elif is_heard(task_started):
-                self._announce()
-            context = self._context()
-            args = (context,) if task.takes_context else ()
-            enter(context)
-            return await task.acall(*args, *self.claim.job.args, **self.claim.job.kwargs)
-
-    @contextmanager
-    def _cancelled_by_token(self) -> Iterator[None]:
-        """Cancel this asyncio task, once, when the token fires or its time is up."""
-        loop, running, token = asyncio.get_running_loop(), asyncio.current_task(), self.claim.token
-
-        def cancel() -> None:
-            nonlocal running
-            if running is not None:
-                running.cancel()
-                running = None
-
-        def fired() -> None:
-            if running is not None:
-                with suppress(RuntimeError):  # the loop has been closed meanwhile
-                    loop.call_soon_threadsafe(cancel)
-
-        token.on_fire = fired
-        remaining = token.remaining()
-        timer = None if remaining is None else loop.call_later(remaining, cancel)
-        try:
-            token.check()  # it may have been fired before anybody listened
-            yield
-        finally:
-            running = None
-            token.on_fire = None
-            if timer is not None:
-                timer.cancel()
-
-    def _interrupted(self, error: BaseException) -> BaseException:
-        """What ended the attempt: the token's reason for a cancellation, if it has one."""
-        interrupt = self.claim.token.interrupt
-        if not isinstance(error, asyncio.CancelledError) or interrupt is None:
-            return error
-        reason = interrupt()
-        reason.__cause__ = error  # it knows where the task was
-        return reason
+        return self.end(value, exception)
 
     def result(self) -> TaskResult[Any, Any]:
         """The job as ``django.tasks`` sees it; few tasks ask for it."""
@@ -183,7 +94,7 @@ class _Attempt:
             self._result.worker_ids[:] = [str(job.worker_id)] * job.attempts
         return self._result
 
-    def _context(self) -> JobContext:
+    def context(self) -> JobContext:
         job = self.claim.job
         return JobContext(
             task_result=self.result,
@@ -193,7 +104,7 @@ class _Attempt:
             report=self.report,
         )
 
-    def _begin(self) -> Task[Any, Any]:
+    def begin(self) -> Task[Any, Any]:
         """The task; raises where the attempt ends here."""
         claim = self.claim
         claim.started = True
@@ -208,10 +119,10 @@ class _Attempt:
         claim.token.check()  # it may have been cancelled, or lost, while it stood in line
         return task
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
         send(task_started, type(self.backend), self.result())
 
-    def _checked(self, value: Any) -> Any:
+    def checked(self, value: Any) -> Any:
         """What is to be stored as the return value."""
         options = self.backend.jobs_options
         return check_return_value(
@@ -220,7 +131,7 @@ class _Attempt:
             max_depth=options.arguments_max_depth,
         )
 
-    def _end(self, value: Any, exception: BaseException | None) -> Finished | None:
+    def end(self, value: Any, exception: BaseException | None) -> Finished | None:
         claim, duration = self.claim, time.monotonic() - self._started
         failure = None if exception is None else Failure.of(exception)
         outcome = self._decide(exception, failure)
@@ -251,14 +162,6 @@ class _Attempt:
             # It failed before it looked; there will be no other attempt.
             return CANCELLED
         return outcome
-
-
-async def _take_cancellation() -> None:
-    """Let a cancellation arrive that no ``await`` of the task has met, and be done with it."""
-    running = asyncio.current_task()
-    if running is not None and running.cancelling():
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)
 
 
 def _log_start(claim: Claim) -> None:

@@ -28,7 +28,7 @@ CONTENTION_PAUSE: Final = 0.02
 # how many of one kind are looked past to find one of the other.
 MIXED_BATCH: Final = 500
 LOOK_PAST: Final = 1000
-LOOK_PAST_PAUSE: Final = 0.1
+LOOK_PAST_PAUSE: Final = 0.25
 
 
 class Claimer(threading.Thread):
@@ -57,6 +57,7 @@ class Claimer(threading.Thread):
         self._stopping = threading.Event()
         self._claimed = 0
         self._look_past_at = 0.0
+        self._mixed = False  # whether coroutine jobs were among those seen last
 
     def stop(self) -> None:
         """Claim nothing more; returns at once."""
@@ -80,6 +81,9 @@ class Claimer(threading.Thread):
                     return self._done("--max-jobs is reached")
                 self.board.wait_for_room(min(self.config.interval, STALE_SECONDS))
                 continue
+            if self._waits_for_other_side(room):
+                self.board.wait_for_other_side(LOOK_PAST_PAUSE)
+                continue
             # While batches come back full there is more; no need to look first. But now and
             # then jobs may fall due that are to go before those that are ready.
             if not full or time.monotonic() - looked_at >= self.config.interval:
@@ -93,15 +97,11 @@ class Claimer(threading.Thread):
                         return self._done("nothing is left to do")
                     self._rest(seen)
                     continue
-            claims = self._patiently(partial(self._claim, room)) or []
-            full = len(claims) == sum(room)
+            claims, full = self._patiently(partial(self._claim, room)) or ([], False)
             self._claimed += len(claims)
             if claims:
                 self._add(claims, room)
-            elif self.board.loop.most and room.is_one_sided:
-                # All that waits is for the side that is full.
-                self.board.wait_for_other_side(LOOK_PAST_PAUSE)
-            else:
+            elif not self._waits_for_other_side(room):
                 self.board.wait(CONTENTION_PAUSE)  # others were faster, or hold the rows
 
     def _room(self) -> Room:
@@ -126,27 +126,39 @@ class Claimer(threading.Thread):
                 break
         return seen
 
-    def _claim(self, room: Room) -> list[Claim]:
+    def _waits_for_other_side(self, room: Room) -> bool:
+        """Whether all that was seen lately is for the side that is full."""
+        return time.monotonic() < self._look_past_at and room.is_one_sided and self._peeks(room)
+
+    def _peeks(self, room: Room) -> bool:
+        """
+        Whether to look at what waits before a claim. A claim can't know which jobs are
+        coroutines: only this process can, by their tasks.
+        """
+        return self.board.loop.most > 0 and (self._mixed or not room.slots + room.ahead)
+
+    def _claim(self, room: Room) -> tuple[list[Claim], bool]:
+        """Also tells whether there was as much as was wanted, so that there may be more."""
         queues = self.config.queues
-        if not self.board.loop.most:
-            return claim(self.worker, queues, room.slots, self.using, room.ahead)
-        # A claim can't know which jobs are coroutines: only this process can, by their tasks.
+        if not self._peeks(room):
+            claims = claim(self.worker, queues, room.slots, self.using, room.ahead)
+            return claims, len(claims) == room.slots + room.ahead
         past = LOOK_PAST if room.is_one_sided else 0
-        if past and time.monotonic() < self._look_past_at:
-            return []
         waiting = peek(self.worker, queues, sum(room) + past, self.using)
+        self._mixed = any(is_coroutine(path) for path in {job.task_path for job in waiting})
         wanted = list(room.fitting(waiting))[: min(MIXED_BATCH, self._left())]
         if not wanted:
             self._look_past_at = time.monotonic() + LOOK_PAST_PAUSE
-            return []
+            return [], False
         # By number where possible: workers that look at the same time share what there is.
         among = None if wanted == waiting[: len(wanted)] else [job.pk for job in wanted]
-        return claim(self.worker, queues, len(wanted), self.using, among=among)
+        claims = claim(self.worker, queues, len(wanted), self.using, among=among)
+        return claims, len(claims) == len(wanted)
 
     def _add(self, claims: list[Claim], room: Room) -> None:
         if not self.board.loop.most:
             return self.board.add(claims)
-        # Another worker may have taken some of those that were looked at, and left others.
+        # They may be other jobs than those that were looked at, if any were.
         jobs = [claim.job for claim in claims]
         waited = [Waiting(j.pk, j.task_path, j.attempts - 1, j.max_attempts) for j in jobs]
         fitting = {job.pk for job in room.fitting(waited)}
@@ -154,8 +166,10 @@ class Claimer(threading.Thread):
         self.board.refuse(left_over)
         self._give_back(left_over)
         kept = [claim for claim in claims if claim.job.pk in fitting]
-        self.board.loop.add([c for c in kept if is_coroutine(c.job.task_path)])
-        self.board.add([c for c in kept if not is_coroutine(c.job.task_path)])
+        coroutines = [claim for claim in kept if is_coroutine(claim.job.task_path)]
+        self._mixed = self._mixed or bool(coroutines or left_over)
+        self.board.loop.add(coroutines)
+        self.board.add([claim for claim in kept if not is_coroutine(claim.job.task_path)])
 
     def _give_back(self, claims: list[Claim]) -> None:
         for each in claims:

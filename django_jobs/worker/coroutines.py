@@ -12,9 +12,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from ..aexecute import aexecute
 from ..backend import DatabaseBackend
 from ..claim import Claim
-from ..execute import aexecute
 from ..record import Finished, refused
 from .board import Board
 from .offload import Calls, Threads

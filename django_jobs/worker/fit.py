@@ -4,6 +4,7 @@ event loop.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from ..claim import Waiting
@@ -34,8 +35,9 @@ class Room(NamedTuple):
         never waits in line.
         """
         slots, ahead, coroutines = self
+        is_known = cache(is_coroutine)  # many jobs, few tasks
         for job in jobs:
-            if is_coroutine(job.task_path):
+            if is_known(job.task_path):
                 if coroutines:
                     coroutines -= 1
                     yield job

@@ -120,7 +120,7 @@ def _backend(alias: str) -> DatabaseBackend:
 def _config(options: Mapping[str, Any], backend: DatabaseBackend) -> WorkerConfig:
     for name, least, most in (
         ("threads", 1, 1000),
-        ("async_concurrency", 1, 10_000),
+        ("async_concurrency", 1, 10000),
         ("processes", 1, 64),
         ("interval", 0.01, 3600),
         ("shutdown_timeout", 0, 86400),
