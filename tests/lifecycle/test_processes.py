@@ -101,4 +101,4 @@ def test_what_no_worker_could_start_with_is_said_once(start_worker: StartWorker)
 def test_the_check_names_the_processes(start_worker: StartWorker) -> None:
     process = start_worker("--processes", "2", "--check", options=OPTIONS)
     assert process.wait() == 0, process
-    assert re.search(r"4 threads in each of 2 processes", process.output)
+    assert re.search(r"4 threads and 100 coroutines in each of 2 processes", process.output)
