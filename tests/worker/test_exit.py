@@ -3,10 +3,12 @@
 import gc
 
 from django_jobs.worker import start
+from django_jobs.worker.config import WorkerConfig
 
 
 class Process:
     using = "default"
+    config = WorkerConfig()
     deadline = float("inf")
 
     def run(self) -> int:
