@@ -29,26 +29,32 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
-    if not options.page:
-        size = QUICK if options.quick else Size()
-        for name in ("rounds", "jobs"):
-            if getattr(options, name) is not None:
-                size = replace(size, **{name: getattr(options, name)})
-        started = datetime.now(UTC)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # cleaned up after, like SIGINT
-        run = Run(size, lambda line: print(line, flush=True))
+    if options.page:
+        report.write(options.json, options.json.with_suffix(".md"))
+        return 0
+    size = QUICK if options.quick else Size()
+    for name in ("rounds", "jobs"):
+        if getattr(options, name) is not None:
+            size = replace(size, **{name: getattr(options, name)})
+    started = datetime.now(UTC)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # cleaned up after, like SIGINT
+    run = Run(size, lambda line: print(line, flush=True))
+    try:
         run(options.databases, options.contenders, options.measures)
+    finally:  # one that is cut short has measured something, too
         found = _found(run, _command(arguments), started)
         options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-        print()
-        print(goals.table(goals.judge(medians(run.results))))
-        for key, reasons in run.failures.items():
-            for what, reason in reasons.items():
-                print(f"NOT MEASURED: {key}, {what}: {reason}")
-        print(f"\nWritten to {options.json}")
-    else:
-        report.write(options.json, options.json.with_suffix(".md"))
+    _summary(run)
+    print(f"\nWritten to {options.json}")
     return 0
+
+
+def _summary(run: Run) -> None:
+    print()
+    print(goals.table(goals.judge(medians(run.results))))
+    for key, reasons in run.failures.items():
+        for what, reason in reasons.items():
+            print(f"NOT MEASURED: {key}, {what}: {reason}")
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
