@@ -18,6 +18,12 @@ ID = {
     "mysql": "CONCAT(LPAD(HEX({base} + seq), 12, '0'), '{rest}')",
     "sqlite": "PRINTF('%%012x', {base} + n) || '{rest}'",
 }
+# So that what the filling has left to write isn't written while jobs are drained.
+SETTLE = {
+    "postgresql": ["CHECKPOINT"],
+    "mysql": ["FLUSH TABLES django_jobs_job FOR EXPORT", "UNLOCK TABLES"],
+    "sqlite": ["PRAGMA wal_checkpoint(TRUNCATE)"],
+}
 FIRST = 1_700_000_000_000
 REST = "70008000000000000000"
 
@@ -42,6 +48,8 @@ def fill(kind: str, count: int) -> None:
                 f"CROSS JOIN ({rows}) AS numbers WHERE id = %s",
                 [Job._meta.pk.get_db_prep_value(model.pk, connection)],
             )
+        for sql in SETTLE[connection.vendor]:
+            cursor.execute(sql)
 
 
 def _model(kind: str) -> Any:

@@ -23,7 +23,7 @@ from ..tracing import statements
 
 SLOTS = 4
 SETTLE = 2.0  # seconds
-UNTRACED = {"pgqueuer", "celery", "dramatiq", "huey"}
+UNTRACED = {"chancy", "pgqueuer", "celery", "dramatiq", "huey"}
 TICK = os.sysconf("SC_CLK_TCK")
 
 

@@ -2,7 +2,7 @@
 What the worker says to its database while it drains jobs with 10 threads, counted, not timed.
 
 Counted below Django (tracing.py), by thread. BEGIN, COMMIT and their kin are counted apart, since
-they are a turn to the database all the same.
+they are a turn to the database all the same; those of MariaDB are not seen.
 """
 
 import shutil
