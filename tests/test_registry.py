@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from django.test import override_settings
+from django.utils.functional import SimpleLazyObject
 
 from django_jobs import registry
 from django_jobs.exceptions import TaskModuleError, UnknownTask
@@ -81,3 +82,11 @@ def test_the_known_tasks_are_those_of_imported_modules():
     assert known == sorted(set(known))
     assert {tasks.add.module_path, odd.note.module_path} <= set(known)
     assert "tests.sample.odd.not_a_task" not in known
+
+
+def test_looking_for_tasks_wakes_nothing_that_is_lazy(monkeypatch):
+    def wake():
+        raise AssertionError("was woken")
+
+    monkeypatch.setattr(tasks, "lazy", SimpleLazyObject(wake), raising=False)
+    assert tasks.add.module_path in known_tasks()
