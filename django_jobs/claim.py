@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -238,25 +237,41 @@ def peek(worker: Worker, queues: QueueFilter, most: int, using: str) -> list[Wai
 
 def glance(worker: Worker, queues: QueueFilter, using: str) -> Glance:
     """See what waits, with one cheap statement that locks nothing."""
-    scheduled = Job.objects.using(using).filter(status=Status.SCHEDULED).order_by("run_after")
-    # Read from the worker's own row, so that the three answers are one statement.
-    row = (
-        Worker.objects.using(using)
-        .filter(pk=worker.pk)
-        .values_list(
-            # In the order of a claim, which has an index; EXISTS would let PostgreSQL scan
-            # the table for the first row of any order.
-            Subquery(claimable(worker.backend_name, queues, using).values("pk")[:1]),
-            Subquery(scheduled.values("run_after")[:1]),
-            DbNow(),
-        )
-        .first()
-    )
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(*_glance(worker.pk, worker.backend_name, queues, using))
+        row = cursor.fetchone()
     if row is None:
         # Somebody deleted the row; the next heartbeat brings it back.
         return Glance(ready=True, due_in=0)
     ready, run_after, now = row
-    return Glance(ready=ready is not None, due_in=_seconds(run_after, now))
+    if run_after is None:
+        return Glance(ready=ready is not None, due_in=None)
+    moment = dialect(connection).moment
+    due_in = (moment(run_after) - moment(now)).total_seconds()
+    return Glance(ready=ready is not None, due_in=due_in)
+
+
+@lru_cache(maxsize=16)
+def _glance(
+    worker_id: UUID, backend_name: str, queues: QueueFilter, using: str
+) -> tuple[str, tuple[Any, ...]]:
+    """Kept, like the SELECT of a claim."""
+    scheduled = Job.objects.using(using).filter(status=Status.SCHEDULED).order_by("run_after")
+    # Read from the worker's own row, so that the three answers are one statement.
+    rows = (
+        Worker.objects.using(using)
+        .filter(pk=worker_id)
+        .values_list(
+            # In the order of a claim, which has an index; EXISTS would let PostgreSQL scan
+            # the table for the first row of any order.
+            Subquery(claimable(backend_name, queues, using).values("pk")[:1]),
+            Subquery(scheduled.values("run_after")[:1]),
+            DbNow(),
+        )
+    )
+    sql, params = rows.query.get_compiler(using).as_sql()
+    return sql, tuple(params)
 
 
 def _assignments(worker_id: str, now: str) -> dict[str, str]:
@@ -268,7 +283,3 @@ def _assignments(worker_id: str, now: str) -> dict[str, str]:
         "last_attempted_at": now,
         "status": f"'{Status.RUNNING}'",
     }
-
-
-def _seconds(moment: datetime | None, now: datetime) -> float | None:
-    return None if moment is None else (moment - now).total_seconds()

@@ -32,6 +32,7 @@ class Options:
     :param arguments_max_depth: how deep they may be nested.
     :param task_modules: modules with tasks besides the ``tasks`` module of each app.
     :param delete_successful: delete a job's row when it has succeeded.
+    :param notify: whether an enqueue on PostgreSQL tells idle workers with a ``NOTIFY``.
     :param on_stop: for a queue, what a stopping worker does with its claimed jobs: ``drain``
         finishes them all, ``release`` also ends those that run at their next check; by
         default those that run are finished and the others given back.
@@ -43,6 +44,7 @@ class Options:
     arguments_max_depth: int = MAX_DEPTH
     task_modules: tuple[str, ...] = ()
     delete_successful: bool = False
+    notify: bool = True
     on_stop: Mapping[str, OnStop] = field(default_factory=dict)
 
 
@@ -149,5 +151,6 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "ARGUMENTS_MAX_DEPTH": lambda value: _whole(value, 1, MAX_DEPTH),
     "TASK_MODULES": _modules,
     "DELETE_SUCCESSFUL": _flag,
+    "NOTIFY": _flag,
     "ON_STOP": _on_stop,
 }

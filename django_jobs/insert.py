@@ -20,6 +20,7 @@ from django.utils import timezone
 from .arguments import check_arguments
 from .compat import Task, TaskResult, TaskResultStatus, task_enqueued
 from .db.dialects import IDENTIFIER, JSON_TEXT, Dialect, dialect
+from .db.wakeup import notify_clause
 from .exceptions import InvalidArgument
 from .ids import uuid7
 from .signals import is_heard, send
@@ -113,9 +114,11 @@ def insert(target: Target, calls: Sequence[Prepared], using: str) -> datetime:
         for c in calls
     ]
     one = len(rows) == 1
+    notify = target.backend.jobs_options.notify
+    tell, told = notify_clause(using, task.queue_name) if notify else ("", [])
     with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
         cursor.execute(
-            _insert(speaks, due, one),
+            _insert(speaks, due, one) + tell,
             [
                 task.module_path,
                 task.queue_name,
@@ -125,6 +128,7 @@ def insert(target: Target, calls: Sequence[Prepared], using: str) -> datetime:
                 *when,
                 speaks.text(now),
                 *(rows[0] if one else [speaks.dump(rows)]),
+                *told,
             ],
         )
     return now

@@ -34,6 +34,7 @@ GOOD = {
     "ARGUMENTS_MAX_DEPTH": [1, 30],
     "DELETE_SUCCESSFUL": [True, False],
     "TASK_MODULES": [[], ("a.b", "c")],
+    "NOTIFY": [True, False],
     "ON_STOP": [{}, {"mail": "drain", "nice": "release"}],
 }
 BAD = {
@@ -45,6 +46,7 @@ BAD = {
     "ARGUMENTS_MAX_DEPTH": [0, 31, None],
     "DELETE_SUCCESSFUL": [None, 1, "yes"],
     "TASK_MODULES": ["a.b", None, [1], ["a b"], [""], ["a..b"], {"a": 1}],
+    "NOTIFY": [None, 1, "yes"],
     "ON_STOP": [
         None,
         ["mail"],

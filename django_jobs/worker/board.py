@@ -114,11 +114,12 @@ class Board:
                 out += self._withdraw_from(self.loop.line, lambda claim: True)
             return out
 
-    def wait(self, seconds: float) -> None:
-        """Wait until something happened that a claimer wants to know, or ``seconds``."""
+    def wait(self, seconds: float) -> bool:
+        """Wait ``seconds``, or until there may be more to claim; returns whether there may."""
         with self._lock:
             self._news.wait_for(lambda: self._woken or self._closed, seconds)
-            self._woken = False
+            woken, self._woken = self._woken, False
+            return woken
 
     def wait_for_room(self, seconds: float) -> None:
         with self._lock:

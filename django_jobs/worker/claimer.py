@@ -12,6 +12,7 @@ from django.db import connections
 
 from ..claim import Claim, Glance, Waiting, claim, glance, peek
 from ..db.connections import patiently
+from ..db.wakeup import Bell
 from ..models import Worker
 from ..promote import BATCH, promote
 from ..record import Finished
@@ -29,6 +30,9 @@ CONTENTION_PAUSE: Final = 0.02
 MIXED_BATCH: Final = 500
 LOOK_PAST: Final = 1000
 LOOK_PAST_PAUSE: Final = 0.25
+# Where nothing wakes it, a claimer rests for this part of the time since its last claim.
+REST: Final = 0.5
+SHORTEST_REST: Final = 0.01
 
 
 class Claimer(threading.Thread):
@@ -36,6 +40,7 @@ class Claimer(threading.Thread):
     :param record: takes claims that are to be given back.
     :param done: called once when ``--batch`` finds nothing left to do, or ``--max-jobs`` is
         reached.
+    :param bell: what wakes it; without one it looks more often for a while after each claim.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class Claimer(threading.Thread):
         using: str,
         record: Callable[[Finished], None],
         done: Callable[[str], None],
+        *,
+        bell: Bell | None,
     ) -> None:
         super().__init__(name="django_jobs-claimer", daemon=True)
         self.config = config
@@ -54,6 +61,8 @@ class Claimer(threading.Thread):
         self.using = using
         self._record = record
         self._done = done
+        self._bell = bell
+        self._claimed_at = 0.0
         self._stopping = threading.Event()
         self._claimed = 0
         self._look_past_at = 0.0
@@ -95,11 +104,12 @@ class Claimer(threading.Thread):
                 if not seen.ready:
                     if self.config.batch and was_empty:
                         return self._done("nothing is left to do")
-                    self._rest(seen)
+                    full = self._rest(seen)
                     continue
             claims, full = self._patiently(partial(self._claim, room)) or ([], False)
             self._claimed += len(claims)
             if claims:
+                self._claimed_at = time.monotonic()
                 self._add(claims, room)
             elif not self._waits_for_other_side(room):
                 self.board.wait(CONTENTION_PAUSE)  # others were faster, or hold the rows
@@ -177,12 +187,16 @@ class Claimer(threading.Thread):
             self._record(released(each))
             self._claimed -= 1
 
-    def _rest(self, seen: Glance) -> None:
-        """Until the next poll, the next due job, or a wake-up."""
-        seconds = self.config.interval * random.uniform(0.8, 1.2)  # noqa: S311 (jitter)
+    def _rest(self, seen: Glance) -> bool:
+        """Until the next poll, the next due job, or a wake-up; whether there is a job then."""
+        seconds = self.config.interval
+        if self._bell is None:
+            idle = time.monotonic() - self._claimed_at
+            seconds = min(seconds, max(SHORTEST_REST, idle * REST))
+        seconds *= random.uniform(0.8, 1.2)  # noqa: S311 (jitter)
         if seen.due_in is not None:
             seconds = min(seconds, max(seen.due_in, 0.01))
-        self.board.wait(seconds)
+        return self.board.wait(seconds) and self._bell is not None and self._bell.is_sure
 
     def _patiently(self, work: Callable[[], R]) -> R | None:
         return patiently(work, self.using, self._stopping.is_set, self._stopping)

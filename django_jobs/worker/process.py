@@ -13,6 +13,7 @@ from .. import __version__
 from ..backend import DatabaseBackend
 from ..claim import Claim
 from ..db.clock import DbNow
+from ..db.wakeup import bell
 from ..log import logger
 from ..models import Job, Worker
 from ..registry import is_coroutine, known_tasks
@@ -22,6 +23,7 @@ from .config import WorkerConfig
 from .coroutines import Coroutines
 from .executors import Executor
 from .heartbeat import Heartbeat
+from .listener import Listener
 from .recorder import Recorder
 from .signals import handled
 from .stacks import stacks
@@ -70,8 +72,16 @@ class WorkerProcess:
         self.coroutines = Coroutines(
             config.threads, backend, self.board, self.recorder.put, self.heartbeat.report
         )
+        heard = bell(self.using, notify=self.options.notify)
+        self.listener = heard and Listener(heard, self.board, config.queues, self.using)
         self.claimer = Claimer(
-            config, self.worker, self.board, self.using, self.recorder.put, self.inbox.put
+            config,
+            self.worker,
+            self.board,
+            self.using,
+            self.recorder.put,
+            self.inbox.put,
+            bell=heard,
         )
 
     def run(self) -> int:
@@ -99,7 +109,8 @@ class WorkerProcess:
     @property
     def threads(self) -> list[threading.Thread]:
         loop = [self.coroutines] if self.board.loop.most else []
-        return [self.recorder, self.heartbeat, *self.executors, *loop, self.claimer]
+        ears = [self.listener] if self.listener else []
+        return [self.recorder, self.heartbeat, *self.executors, *loop, self.claimer, *ears]
 
     def stack(self, claim: Claim) -> str:
         """Where the job of ``claim`` is now; empty where it has not started."""
@@ -118,5 +129,6 @@ class WorkerProcess:
             f"django_jobs {__version__}, worker {self.worker.name}: "
             f"{connection.display_name} {version} ({self.using}), "
             f"queues: {self.config.queues}, {self.config.threads} threads{coroutines}{processes}, "
-            f"woken by polling every {self.config.interval:g} s and by due times"
+            f"woken by {f'{self.listener.bell.name}, ' if self.listener else ''}"
+            f"due times and polling every {self.config.interval:g} s"
         )

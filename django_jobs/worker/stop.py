@@ -65,6 +65,8 @@ class Stop:
         name = reason.signal.name if isinstance(reason, Received) else str(reason)
         logger.info("Stopping: %s", name, extra={"event": "worker_stopping"})
         self.process.claimer.stop()
+        if self.process.listener:
+            self.process.listener.stop()
         if isinstance(reason, Received):
             self._obey(reason)
         while self.process.claimer.is_alive() or not self.board.is_empty():

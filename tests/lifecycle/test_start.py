@@ -19,7 +19,7 @@ def test_banner(start_worker: StartWorker) -> None:
     assert re.search(
         rf"django_jobs \d+\.\d+\.\d+\S*, worker \S+:{worker.pid}: \w+ [\d.]+ \(default\), "
         r"queues: mail,news\* except news-old, 2 threads and 100 coroutines, "
-        r"woken by polling every 1 s",
+        r"woken by .*due times and polling every 1 s",
         line,
     ), line
     row = Worker.objects.get(pid=worker.pid)
@@ -67,7 +67,7 @@ def test_tables_that_are_not_migrated(processes: Processes, tmp_path: Path) -> N
     worker = processes.worker(env={"DATABASE_URL": url})
     assert worker.wait() == 3, worker
     assert len(worker.output.strip().splitlines()) == 1, worker
-    assert "lacks the migrations django_jobs.0001_initial; run manage.py migrate" in worker.output
+    assert "lacks the migrations django_jobs.0001_initial, " in worker.output
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'")
