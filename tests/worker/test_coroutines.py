@@ -166,8 +166,8 @@ def test_connections_are_bounded_and_not_leaked(start_worker: Callable[..., Any]
         return not Job.objects.exclude(status=Status.SUCCESSFUL).exists()
 
     wait_until(all_ran, 20)
-    assert 0 < max(seen) <= 3 + 2 * 2
-    wait_until(lambda: sessions() <= 3, 5, "claimer, recorder and heartbeat have one each")
+    assert 0 < max(seen) <= 4 + 2 * 2
+    wait_until(lambda: sessions() <= 4, 5, "claimer, recorder, heartbeat and listener")
 
 
 def waiting(path: str, attempts: int = 0) -> Waiting:
