@@ -24,6 +24,10 @@ from ..signals import is_heard
 from .board import Board
 
 BATCH: Final = 300
+# After a batch of so many there is much to do, and the next one gathers for a moment: fewer
+# statements, and fewer turns of the interpreter lock. Else nothing waits.
+BUSY: Final = 20
+GATHER_SECONDS: Final = 0.003
 
 
 class Recorder(threading.Thread):
@@ -50,7 +54,10 @@ class Recorder(threading.Thread):
 
     def run(self) -> None:
         try:
+            batch: list[Finished] = []
             while (first := self._queue.get()) is not None:
+                if len(batch) >= BUSY:
+                    time.sleep(GATHER_SECONDS)
                 batch = [first, *self._more()]
                 self._write(batch)
         finally:
