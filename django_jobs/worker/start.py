@@ -43,7 +43,10 @@ def configure(options: Mapping[str, Any]) -> WorkerProcess:
     except TaskModuleError as error:
         raise Misconfigured(str(error)) from error
     process = WorkerProcess(config, backend)
-    _check_tables(process.using)
+    if not is_supervised():
+        # The supervisor has looked. A worker that replaces another one while the database
+        # is away is not misconfigured, and must not end the others.
+        _check_tables(process.using)
     return process
 
 

@@ -62,6 +62,8 @@ class Supervisor:
         self._stopping = False
         self._deadline = float("inf")
         self._pipe, self._held = os.pipe()
+        # Asked once: later, in a deploy, the script may be away for a moment.
+        self._command = autoreload.get_child_arguments()
 
     def run(self) -> int:
         """Until a signal, or the end of all workers; returns the worst of their exit codes."""
@@ -89,12 +91,19 @@ class Supervisor:
             if code is not None:
                 self._bury(place, place.process.pid, code, now - place.started_at)
         elif not place.done and not self._stopping and now >= place.start_at:
-            place.process = self._start()
             place.started_at = now
+            try:
+                place.process = self._start()
+            except OSError as error:
+                # No memory or no process to be had, as when a worker died of just that.
+                self._put_off(place)
+                logger.warning(
+                    "A worker could not be started: %s", error, extra={"event": "process_failed"}
+                )
 
     def _start(self) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(  # noqa: S603 (our own command line)
-            autoreload.get_child_arguments(),
+            self._command,
             env=os.environ | {PIPE_VARIABLE: str(self._pipe)},
             pass_fds=[self._pipe],
             stdin=subprocess.DEVNULL,
@@ -110,20 +119,27 @@ class Supervisor:
             # So would the next one be.
             place.done = True
             self._stop(signal.SIGTERM)
+        elif code == Exit.DRAINED:
+            place.pause = FIRST_PAUSE  # as it was told, by --max-jobs or a signal of its own
         else:
-            place.pause = min(place.pause * 2, LONGEST_PAUSE) if lived < SHORT_LIFE else FIRST_PAUSE
-            place.start_at = time.monotonic() + place.pause * random.uniform(0.5, 1)  # noqa: S311
-        # A signal has no exit code; what ran was cut short.
-        self._code = max(self._code, code if code >= 0 else Exit.RELEASED)
+            self._put_off(place, lived)
+        if not (self._stopping and code == -signal.SIGTERM):
+            # Dead of TERM means that it had no handler yet, and so no job either. Another
+            # signal has no exit code; what ran was cut short.
+            self._code = max(self._code, code if code >= 0 else Exit.RELEASED)
         logger.log(
             logging.INFO if code == Exit.DRAINED else logging.WARNING,
             "Worker %d ended with %s after %.1f s%s",
             pid,
-            code if code >= 0 else signal.Signals(-code).name,
+            code if code >= 0 else _name(-code),
             lived,
             "" if place.done else "; it is replaced",
             extra={"event": "process_exited"},
         )
+
+    def _put_off(self, place: _Place, lived: float = 0.0) -> None:
+        place.pause = min(place.pause * 2, LONGEST_PAUSE) if lived < SHORT_LIFE else FIRST_PAUSE
+        place.start_at = time.monotonic() + place.pause * random.uniform(0.5, 1)  # noqa: S311
 
     def _hand_on(self, number: signal.Signals) -> None:
         # A worker takes INT from its terminal and TERM from here for one signal.
@@ -151,6 +167,13 @@ class Supervisor:
         self._deadline = float("inf")
 
 
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # the real-time signals between the first and the last
+
+
 def is_supervised() -> bool:
     """Whether this process is a worker that a supervisor has started."""
     return PIPE_VARIABLE in os.environ
@@ -158,8 +181,9 @@ def is_supervised() -> bool:
 
 def watch_supervisor(stop: Callable[[Received], None]) -> None:
     """Call ``stop`` as for a signal when the supervisor is gone; returns at once."""
-    pipe = int(os.environ[PIPE_VARIABLE])
-    os.set_inheritable(pipe, False)  # not for what a job starts
+    # Neither the variable nor the pipe is for what a job starts.
+    pipe = int(os.environ.pop(PIPE_VARIABLE))
+    os.set_inheritable(pipe, False)
 
     def watch() -> None:
         os.read(pipe, 1)  # nothing is ever written

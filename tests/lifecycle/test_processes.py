@@ -102,3 +102,20 @@ def test_the_check_names_the_processes(start_worker: StartWorker) -> None:
     process = start_worker("--processes", "2", "--check", options=OPTIONS)
     assert process.wait() == 0, process
     assert re.search(r"4 threads and 100 coroutines in each of 2 processes", process.output)
+
+
+def test_a_signal_without_a_name_ends_a_worker_and_not_the_supervisor(two: Process) -> None:
+    victim = min(pids())
+    os.kill(victim, signal.SIGRTMIN + 3)
+    two.wait_for("ended with signal")
+    wait_until(lambda: len(pids() - {victim}) == 2, 30, lambda: str(two))
+    two.terminate()
+    assert two.wait() == 0, two
+
+
+def test_a_stop_while_the_workers_still_start_cuts_nothing_short(start_worker: StartWorker) -> None:
+    process = start_worker("--processes", "2", options=OPTIONS)
+    process.wait_for("started", count=2)
+    process.terminate()
+    assert process.wait() == 0, process
+    assert_nothing_runs()
