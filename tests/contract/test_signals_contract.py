@@ -9,13 +9,20 @@ from django_jobs.backend import DatabaseBackend
 from django_jobs.compat import (
     HAS_DJANGO_TASKS,
     TaskResultStatus,
+    task_backends,
     task_enqueued,
     task_finished,
+    task_signals,
     task_started,
 )
+from django_jobs.execute import execute
 from django_jobs.models import Status
+from django_jobs.policy import SUCCEEDED
+from django_jobs.record import record
+from django_jobs.results import announce_finished
+from django_jobs.signals import is_heard
 from django_jobs.testing import run_pending
-from tests.contract.support import row
+from tests.contract.support import claim_all, queries, row
 from tests.sample import tasks
 
 pytestmark = pytest.mark.django_db
@@ -131,3 +138,31 @@ def test_django_logs_what_becomes_of_a_task(caplog):
         "state=SUCCESSFUL",
     ]
     assert all(result.id in line for line in lines)
+
+
+def test_an_attempt_asks_the_database_for_nothing(heard):
+    """Not for its signals either: round trips on the job's own thread are the job's own."""
+    tasks.add.enqueue(1, 2)
+    tasks.context_facts.enqueue()
+    backend = task_backends["default"]
+    finished = []
+    claims = claim_all()
+    assert queries(lambda: finished.extend(execute(claim, backend) for claim in claims)) == []
+    assert [each.outcome for each in finished] == [SUCCEEDED, SUCCEEDED]
+    record(finished, "default")
+    assert queries(lambda: [announce_finished(backend, each) for each in finished]) == []
+    assert [name for name, *_ in heard].count("finished") == 2
+
+
+def test_nobody_listens_where_the_log_is_off(caplog):
+    signal = task_started
+    with caplog.at_level(logging.WARNING, task_signals.logger.name):
+        assert not is_heard(signal)
+
+        def receiver(**kwargs):
+            """Held here: signals keep weak references."""
+
+        with connected(signal, receiver):
+            assert is_heard(signal)
+    with caplog.at_level(logging.INFO, task_signals.logger.name):
+        assert is_heard(signal)
