@@ -179,12 +179,11 @@ class TestPlans:
         assert not sorts(found), found
 
     def test_rescue_reads_the_running_jobs_only(self) -> None:
-        for rows in (abandoned("default"), abandoned("default").order_by("pk")[:10]):
-            found = plan(rows)
-            # MariaDB may take any index that begins with the status.
-            assert uses("django_jobs_status", found) or (
-                connection.vendor == "mysql" and uses("django_jobs_scheduled", found)
-            ), found
+        found = plan(abandoned("default").values_list("pk", flat=True)[:10])
+        # MariaDB may take any index that begins with the status.
+        assert uses("django_jobs_status", found) or (
+            connection.vendor == "mysql" and uses("django_jobs_scheduled", found)
+        ), found
 
     def test_the_heartbeat_reads_the_running_jobs_only(self, worker: Worker) -> None:
         found = plan(Job.objects.filter(status=Status.RUNNING, worker_id=worker.pk))
