@@ -8,6 +8,8 @@ from typing import Final
 from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
+# UPDATE … FROM, and JSON_TABLE: older than what the newest Django takes, not than the oldest.
+OLDEST: Final = {"SQLite": (3, 33), "MariaDB": (10, 6)}
 WAL_PATIENCE: Final = 10.0  # seconds
 
 logger = logging.getLogger("django_jobs")
@@ -18,6 +20,17 @@ def unapplied_migrations(using: str) -> list[str]:
     executor = MigrationExecutor(connections[using])
     targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "django_jobs"]
     return [f"{m.app_label}.{m.name}" for m, _ in executor.migration_plan(targets)]
+
+
+def too_old(using: str) -> str:
+    """Why a worker can't use this version of the database; empty where it can."""
+    connection = connections[using]
+    oldest = OLDEST.get(connection.display_name, ())
+    version = connection.get_database_version()
+    if version >= oldest:
+        return ""
+    have, need = (".".join(map(str, numbers)) for numbers in (version, oldest))
+    return f"{connection.display_name} {have} is too old; {need} or newer is needed."
 
 
 def has_own_time_zone(using: str) -> bool:

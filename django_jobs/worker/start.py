@@ -16,7 +16,7 @@ from django.db import DatabaseError, connections
 from ..backend import DatabaseBackend
 from ..compat import InvalidTaskBackend, task_backends
 from ..db.errors import is_transient
-from ..db.setup import prepare_database, unapplied_migrations
+from ..db.setup import prepare_database, too_old, unapplied_migrations
 from ..exceptions import TaskModuleError
 from ..log import logger
 from ..queues import InvalidQueuePattern, QueueFilter
@@ -152,6 +152,7 @@ def _config(options: Mapping[str, Any], backend: DatabaseBackend) -> WorkerConfi
 
 def _check_tables(using: str) -> None:
     try:
+        old = too_old(using)
         missing = unapplied_migrations(using)
     except ImproperlyConfigured as error:
         raise Misconfigured(str(error)) from error
@@ -163,6 +164,8 @@ def _check_tables(using: str) -> None:
         raise
     finally:
         connections[using].close()
+    if old:
+        raise Misconfigured(f"The database {using!r}: {old}")
     if missing:
         raise Misconfigured(
             f"The database {using!r} lacks the migrations {', '.join(missing)}; "
