@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from django_jobs import enqueue_many
 from django_jobs.models import Job, JobAttempt, Status
+from django_jobs.worker.board import AHEAD_MAX
 from tests.sample import tasks
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
@@ -50,10 +51,12 @@ def test_a_stop_gives_back_what_was_claimed_ahead(start_worker: StartWorker) -> 
 def test_max_jobs_counts_the_jobs_that_ran(start_worker: StartWorker) -> None:
     enqueue_many(tasks.add, [(n, 1) for n in range(200)])
     tasks.sleep.enqueue(1.2)  # those behind it are given back, and claimed again
-    enqueue_many(tasks.add, [(n, 1) for n in range(300)])
-    worker = start_worker("--threads", "1", "--max-jobs", "450")
+    # More than are claimed until then, or there would be nothing left to claim.
+    enqueue_many(tasks.add, [(n, 1) for n in range(2 * AHEAD_MAX + 300)])
+    most = 2 * AHEAD_MAX + 400
+    worker = start_worker("--threads", "1", "--max-jobs", str(most))
     assert worker.wait() == 0, worker
     assert "released before it started" in worker.output
-    assert worker.output.count("started: attempt") == 450
-    assert Job.objects.filter(status=Status.SUCCESSFUL).count() == 450
+    assert worker.output.count("started: attempt") == most
+    assert Job.objects.filter(status=Status.SUCCESSFUL).count() == most
     assert_nothing_runs()
