@@ -5,7 +5,7 @@ from typing import Any, Final
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 # Every job is written three times: enqueued, claimed, recorded. Room on its page keeps its
-# versions together (10 % less WAL a job measured), and vacuum comes before the dead versions
+# versions together (6 to 10 % less WAL a job), and vacuum comes before the dead versions
 # are a fifth of a table that may hold millions of finished jobs.
 PARAMETERS: Final = {
     "fillfactor": "70",
