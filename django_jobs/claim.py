@@ -172,7 +172,7 @@ def _pick(
     if among is None:
         return _pick_any(backend_name, queues, columns, most, using)
     jobs = claimable(backend_name, queues, using).filter(pk__in=among)
-    return _locking(jobs.values_list(*columns)[:most], using)
+    return _locking(jobs.values_list(*columns)[:most], using, None)
 
 
 @lru_cache(maxsize=1024)
@@ -180,12 +180,20 @@ def _pick_any(
     backend_name: str, queues: QueueFilter, columns: tuple[Any, ...], most: int, using: str
 ) -> tuple[str, tuple[Any, ...]]:
     """Kept: it takes longer to build than to run."""
-    return _locking(claimable(backend_name, queues, using).values_list(*columns)[:most], using)
+    rows = claimable(backend_name, queues, using).values_list(*columns)[:most]
+    # The index that has the order of a claim; of several queues none has.
+    index = "django_jobs_ready_in_queue" if queues.include else "django_jobs_ready"
+    several = len(queues.include) > 1 or any(name.endswith("*") for name in queues.include)
+    return _locking(rows, using, None if several else index)
 
 
-def _locking(rows: QuerySet[Job, Any], using: str) -> tuple[str, tuple[Any, ...]]:
+def _locking(
+    rows: QuerySet[Job, Any], using: str, index: str | None
+) -> tuple[str, tuple[Any, ...]]:
     connection = connections[using]
     sql, params = rows.query.get_compiler(using).as_sql()
+    if index is not None:
+        sql = dialect(connection).through(index, Job._meta.db_table, sql)
     features = connection.features
     if features.has_select_for_update:
         # SQLite has no rows to lock: a transaction that writes holds the whole database.

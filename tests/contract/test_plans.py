@@ -20,7 +20,7 @@ from django_jobs.queues import QueueFilter
 from django_jobs.record import Finished, record
 from tests.factories import WorkerFactory
 from tests.sample import tasks
-from tests.support.rows import analyze, fill
+from tests.support.rows import analyze, fill, uses
 
 # The whole million where there is time for it.
 MANY = 1_000_000 if os.environ.get("CI") else 20_000
@@ -79,7 +79,7 @@ def explained(work: Callable[[], object]) -> dict[str, str]:
             for setting in settings:
                 cursor.execute(setting.replace("LOCAL", "SESSION"))
             cursor.execute(f"{how[connection.vendor]} {sql}")
-            plans[sql.split()[0]] = "\n".join(str(row) for row in cursor.fetchall())
+            plans[sql.split()[0]] = "\n".join(" ".join(map(str, row)) for row in cursor.fetchall())
             if settings:
                 cursor.execute("RESET ALL")
     assert plans
@@ -89,16 +89,16 @@ def explained(work: Callable[[], object]) -> dict[str, str]:
 def assert_found_by_key(plan: str) -> None:
     keys = {
         "postgresql": "django_jobs_job_pkey",
-        "sqlite": "SEARCH job USING INDEX sqlite_autoindex_django_jobs_job_1",
-        "mysql": "'PRIMARY'",
+        "sqlite": "sqlite_autoindex_django_jobs_job_1",
+        "mysql": "PRIMARY",
     }
-    assert keys[connection.vendor] in plan, plan
-    for scan in ("Seq Scan on django_jobs_job", "SCAN job", "'ALL', None, None, None, None, '5"):
+    assert uses(keys[connection.vendor], plan, table="job"), plan
+    for scan in ("Seq Scan on django_jobs_job", "SCAN job"):
         assert scan not in plan, plan
 
 
 def assert_in_order(plan: str, index: str) -> None:
-    assert index in plan, plan
+    assert uses(index, plan), plan
     for sort in ("Sort", "TEMP B-TREE", "filesort", "Seq Scan on django_jobs_job"):
         assert sort not in plan, plan
 

@@ -1,6 +1,5 @@
 """How many statements each step takes, and that they find their index."""
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -11,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_jobs import enqueue_many
-from django_jobs.claim import Claim, claim, claimable, glance
+from django_jobs.claim import Claim, claim, glance
 from django_jobs.db.clock import DbNow
 from django_jobs.failure import Failure
 from django_jobs.models import Job, Status, Worker
@@ -22,6 +21,7 @@ from django_jobs.record import Finished, record
 from django_jobs.rescue import abandoned
 from tests.factories import WorkerFactory
 from tests.sample import tasks
+from tests.support.rows import analyze, uses
 
 # BEGIN, and COMMIT: each its own statement, where the connection shows them.
 TRANSACTION = 2
@@ -116,15 +116,6 @@ def plan(rows: QuerySet[Job]) -> str:
     return rows.explain()
 
 
-def uses(index: str, text: str) -> bool:
-    """Whether the plan reads the jobs' table through ``index``."""
-    if connection.vendor == "mysql":
-        # id, select_type, table, type, possible_keys, key, …
-        rows = [line.split() for line in text.splitlines()]
-        return any(row[2] == Job._meta.db_table and row[5] == index for row in rows)
-    return re.search(rf"(?:using|USING|on)(?: COVERING)?(?: INDEX)? {index}\b", text) is not None
-
-
 @pytest.fixture
 def history(transactional_db: None) -> None:
     """Ten thousand finished jobs among a few that wait, with fresh statistics."""
@@ -151,27 +142,13 @@ def history(transactional_db: None) -> None:
     rows(300, Status.READY)
     rows(300, Status.SCHEDULED)
     rows(20, Status.RUNNING)
-    table = Job._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {'TABLE ' * (connection.vendor == 'mysql')}{table}")
-        if connection.vendor == "mysql":
-            cursor.fetchall()
+    analyze()
 
 
 # Not in a transaction that is rolled back: ANALYZE TABLE commits on MariaDB.
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("history")
 class TestPlans:
-    def test_claim_over_all_queues_reads_the_ready_index_in_order(self) -> None:
-        found = plan(claimable("default", QueueFilter(), "default")[:10])
-        assert uses("django_jobs_ready", found), found
-        assert not sorts(found), found
-
-    def test_claim_within_a_queue_reads_its_index_in_order(self) -> None:
-        found = plan(claimable("default", QueueFilter(("mail",)), "default")[:10])
-        assert uses("django_jobs_ready_in_queue", found), found
-        assert not sorts(found), found
-
     def test_promotion_reads_the_scheduled_index_in_order(self) -> None:
         due = Job.objects.filter(status=Status.SCHEDULED, run_after__lte=DbNow())
         found = plan(due.order_by("run_after")[:10])

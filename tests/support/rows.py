@@ -1,4 +1,6 @@
-"""Very many jobs, made by the database itself."""
+"""Very many jobs, made by the database itself; and how it finds some of them."""
+
+import re
 
 from django.db import connection
 
@@ -48,3 +50,12 @@ def analyze() -> None:
         cursor.execute(f"ANALYZE {'TABLE ' * (connection.vendor == 'mysql')}{Job._meta.db_table}")
         if connection.vendor == "mysql":
             cursor.fetchall()
+
+
+def uses(index: str, plan: str, *, table: str = Job._meta.db_table) -> bool:
+    """Whether ``plan``, the text of an EXPLAIN, reads ``table`` through ``index``."""
+    if connection.vendor == "mysql":
+        # id, select_type, table, type, possible_keys, key, …
+        rows = [line.split() for line in plan.splitlines()]
+        return any(row[2] == table and row[5] == index for row in rows)
+    return re.search(rf"(?:using|USING|on)(?: COVERING)?(?: INDEX)? {index}\b", plan) is not None
