@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.models import DEFERRED, QuerySet, Subquery
 
 from .db.clock import DbNow
-from .db.dialects import IDENTIFIER, MOMENT, Dialect, dialect, fetch_in_order
+from .db.dialects import IDENTIFIER, MOMENT, Dialect, dialect, fetch_in_order, locking_select
 from .db.transactions import write_transaction
 from .models import Job, Queue, Status, Worker
 from .queues import QueueFilter
@@ -172,7 +172,7 @@ def _pick(
     if among is None:
         return _pick_any(backend_name, queues, columns, most, using)
     jobs = claimable(backend_name, queues, using).filter(pk__in=among)
-    return _locking(jobs.values_list(*columns)[:most], using, None)
+    return locking_select(jobs.values_list(*columns)[:most], None)
 
 
 @lru_cache(maxsize=1024)
@@ -184,22 +184,7 @@ def _pick_any(
     # The index that has the order of a claim; of several queues none has.
     index = "django_jobs_ready_in_queue" if queues.include else "django_jobs_ready"
     several = len(queues.include) > 1 or any(name.endswith("*") for name in queues.include)
-    return _locking(rows, using, None if several else index)
-
-
-def _locking(
-    rows: QuerySet[Job, Any], using: str, index: str | None
-) -> tuple[str, tuple[Any, ...]]:
-    connection = connections[using]
-    sql, params = rows.query.get_compiler(using).as_sql()
-    if index is not None:
-        sql = dialect(connection).through(index, Job._meta.db_table, sql)
-    features = connection.features
-    if features.has_select_for_update:
-        # SQLite has no rows to lock: a transaction that writes holds the whole database.
-        skip_locked = features.has_select_for_update_skip_locked
-        sql += f" {connection.ops.for_update_sql(skip_locked=skip_locked)}"
-    return sql, tuple(params)
+    return locking_select(rows, None if several else index)
 
 
 def _job(row: Sequence[Any], worker: Worker, speaks: Dialect) -> Job:

@@ -2,8 +2,11 @@
 
 from typing import Final
 
+from django.db import connections
+
 from .db.clock import DbNow
-from .db.transactions import lock_rows, write_transaction
+from .db.dialects import dialect, fetch_in_order, locking_select
+from .db.transactions import write_transaction
 from .models import Job, Status
 
 BATCH: Final = 1000
@@ -17,7 +20,10 @@ def promote(using: str, limit: int = BATCH) -> int:
     """
     with write_transaction(using):
         due = Job.objects.using(using).filter(status=Status.SCHEDULED, run_after__lte=DbNow())
-        ids = list(lock_rows(due.order_by("run_after")).values_list("pk", flat=True)[:limit])
+        first = due.order_by("run_after").values_list("pk")[:limit]
+        select, params = locking_select(first, "django_jobs_scheduled")
+        found = fetch_in_order(connections[using], select, params)
+        ids = [dialect(connections[using]).id(pk) for (pk,) in found]
         if not ids:
             return 0
         rows = Job.objects.using(using).filter(pk__in=ids, status=Status.SCHEDULED)

@@ -14,8 +14,9 @@ from functools import cache
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import QuerySet
 
 # What a column of a row set holds.
 Kind = str
@@ -216,6 +217,27 @@ def dialect(connection: BaseDatabaseWrapper) -> Dialect:
 @cache
 def _dialect(vendor: str, native_uuid: bool) -> Dialect:
     return _DIALECTS[vendor](native_uuid)
+
+
+def locking_select(
+    rows: QuerySet[Any, Any], index: str | None = None
+) -> tuple[str, tuple[Any, ...]]:
+    """
+    The statement that reads ``rows`` and locks them, less those that are locked already.
+
+    :param index: the one to read them by, where the planner can be told; None leaves it to
+        the planner.
+    """
+    connection = connections[rows.db]
+    sql, params = rows.query.get_compiler(rows.db).as_sql()
+    if index is not None:
+        sql = dialect(connection).through(index, rows.model._meta.db_table, sql)
+    features = connection.features
+    if features.has_select_for_update:
+        # SQLite has no rows to lock: a transaction that writes holds the whole database.
+        skip_locked = features.has_select_for_update_skip_locked
+        sql += f" {connection.ops.for_update_sql(skip_locked=skip_locked)}"
+    return sql, tuple(params)
 
 
 def fetch_in_order(

@@ -11,11 +11,13 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_jobs import enqueue_many
 from django_jobs.claim import Claim, claim
 from django_jobs.models import Job, Status, Worker
 from django_jobs.policy import SUCCEEDED
+from django_jobs.promote import promote
 from django_jobs.queues import QueueFilter
 from django_jobs.record import Finished, record
 from tests.factories import WorkerFactory
@@ -123,6 +125,14 @@ def test_claims_and_records_find_their_rows_by_their_index(worker: Worker) -> No
         (plan,) = explained(lambda batch=batch: record(batch, "default")).values()
         assert_found_by_key(plan)
     assert Job.objects.filter(status=Status.SUCCESSFUL, worker_id=worker.pk).count() == 200
+
+
+@pytest.mark.usefixtures("worker")
+def test_promotion_reads_the_first_that_are_due() -> None:
+    enqueue_many(tasks.add.using(run_after=timezone.now()), [(n, n) for n in range(10)])
+    plans = explained(lambda: promote("default"))
+    assert_in_order(plans["SELECT"], "django_jobs_scheduled")
+    assert not Job.objects.filter(status=Status.SCHEDULED, run_after__lte=timezone.now()).exists()
 
 
 @pytest.mark.django_db(transaction=True)

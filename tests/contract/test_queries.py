@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from django_jobs import enqueue_many
 from django_jobs.claim import Claim, claim, glance
-from django_jobs.db.clock import DbNow
 from django_jobs.failure import Failure
 from django_jobs.models import Job, Status, Worker
 from django_jobs.policy import SUCCEEDED, Kind, Next, Outcome
@@ -149,12 +148,6 @@ def history(transactional_db: None) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("history")
 class TestPlans:
-    def test_promotion_reads_the_scheduled_index_in_order(self) -> None:
-        due = Job.objects.filter(status=Status.SCHEDULED, run_after__lte=DbNow())
-        found = plan(due.order_by("run_after")[:10])
-        assert uses("django_jobs_scheduled", found), found
-        assert not sorts(found), found
-
     def test_rescue_reads_the_running_jobs_only(self) -> None:
         found = plan(abandoned("default").values_list("pk", flat=True)[:10])
         # MariaDB may take any index that begins with the status.
@@ -167,8 +160,3 @@ class TestPlans:
         assert uses("django_jobs_status", found) or (
             connection.vendor == "mysql" and uses("django_jobs_scheduled", found)
         ), found
-
-
-def sorts(text: str) -> bool:
-    words = {"postgresql": "Sort", "sqlite": "USE TEMP B-TREE", "mysql": "filesort"}
-    return words[connection.vendor] in text
