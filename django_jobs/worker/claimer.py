@@ -111,6 +111,7 @@ class Claimer(threading.Thread):
             if claims:
                 self._claimed_at = time.monotonic()
                 self._add(claims, room)
+                time.sleep(0)  # lets the executor that this has woken have the interpreter
             elif not self._waits_for_other_side(room):
                 self.board.wait(CONTENTION_PAUSE)  # others were faster, or hold the rows
 
