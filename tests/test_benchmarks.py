@@ -15,6 +15,7 @@ from tests.benchmarks.ledger import Ledger, NotOnce, check_once
 from tests.benchmarks.options import QUICK
 from tests.benchmarks.results import medians
 from tests.benchmarks.run import Run
+from tests.benchmarks.tracing import statements
 from tests.benchmarks.work import work
 
 RESULTS: dict[str, Any] = {
@@ -51,6 +52,24 @@ class TestLedger:
         with pytest.raises(NotOnce, match=r"more than once.*never ran.*not asked for") as caught:
             check_once(book.runs(), range(3))
         assert (caught.value.twice, caught.value.missing, caught.value.unknown) == ([1], [2], [9])
+
+
+def test_statements_are_counted_by_thread(tmp_path: Path) -> None:
+    tmp_path.joinpath("claimer@1-0.libpq").write_text(
+        '2026-11-24 13:42:28.250811\tF\t1312\tQuery\t "SET LOCAL enable_sort = off;\n'
+        '        UPDATE job\n\tSET a = 1"\n'
+        '2026-11-24 13:42:28.252528\tB\t8\tCommandComplete\t "SET"\n'
+        '2026-11-24 13:42:28.252576\tB\t14\tCommandComplete\t "UPDATE 10"\n'
+        '2026-11-24 13:42:28.252599\tB\t5\tReadyForQuery\t I\n'
+        '2026-11-24 13:42:28.252612\tB\t10\tCommandComplete\t "COMMIT"\n'
+    )
+    tmp_path.joinpath("recorder@1-1.sql").write_text("BEGIN IMMEDIATE\nUPDATE job SET a = 1\n")
+    assert statements(tmp_path) == {
+        ("claimer", False): 2,
+        ("claimer", True): 1,
+        ("recorder", False): 1,
+        ("recorder", True): 1,
+    }
 
 
 class TestGoals:

@@ -24,10 +24,10 @@ from ..signals import is_heard
 from .board import Board
 
 BATCH: Final = 300
-# After a batch of so many there is much to do, and the next one gathers for a moment: fewer
-# statements, and fewer turns of the interpreter lock. Else nothing waits.
-BUSY: Final = 20
-GATHER_SECONDS: Final = 0.003
+# While so many outcomes a second come, a batch gathers for a moment: fewer statements, and
+# fewer turns of the interpreter lock. Else nothing waits.
+BUSY: Final = 1000
+GATHER_SECONDS: Final = 0.005
 
 
 class Recorder(threading.Thread):
@@ -54,12 +54,12 @@ class Recorder(threading.Thread):
 
     def run(self) -> None:
         try:
-            batch: list[Finished] = []
+            taken = time.monotonic()
             while (first := self._queue.get()) is not None:
-                if len(batch) >= BUSY:
+                if self._queue.qsize() >= BUSY * (time.monotonic() - taken):
                     time.sleep(GATHER_SECONDS)
-                batch = [first, *self._more()]
-                self._write(batch)
+                taken = time.monotonic()
+                self._write([first, *self._more()])
         finally:
             connections[self.using].close()
 

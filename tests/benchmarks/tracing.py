@@ -34,21 +34,22 @@ def install() -> None:
 
 
 def statements(folder: Path) -> Counter[tuple[str, bool]]:
-    """Count by thread, and whether it only begins or ends a transaction."""
+    """
+    Count by thread, and whether it only begins or ends a transaction. Of libpq's trace the
+    answers: a statement's own text may have several lines, and be more than one statement.
+    """
     counts: Counter[tuple[str, bool]] = Counter()
-    for path in folder.glob("*.trace"):
+    for path in (*folder.glob("*.sql"), *folder.glob("*.libpq")):
         thread = path.name.split("@")[0]
         for line in path.read_bytes().splitlines():
-            fields = line.split(b"\t")
-            sent = len(fields) < 4 or (fields[1] == b"F" and fields[3] in {b"Query", b"Execute"})
-            if sent:
+            if path.suffix == ".sql" or line.split(b"\t")[3:4] == [b"CommandComplete"]:
                 counts[thread, bool(_control.search(line))] += 1
     return counts
 
 
-def _open() -> int:
+def _open(suffix: str) -> int:
     thread = re.sub(r"[^\w-]", "_", threading.current_thread().name)
-    name = f"{thread}@{os.getpid()}-{next(_numbers)}.trace"
+    name = f"{thread}@{os.getpid()}-{next(_numbers)}{suffix}"
     path = Path(os.environ[VARIABLE], name)
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
@@ -59,12 +60,12 @@ def _trace_psycopg(psycopg: Any) -> None:
 
     def traced(cls: Any, *args: Any, **kwargs: Any) -> Any:
         connection = connect(cls, *args, **kwargs)
-        connection.pgconn.trace(_open())
+        connection.pgconn.trace(_open(".libpq"))
         return connection
 
     async def traced_async(cls: Any, *args: Any, **kwargs: Any) -> Any:
         connection = await connect_async(cls, *args, **kwargs)
-        connection.pgconn.trace(_open())
+        connection.pgconn.trace(_open(".libpq"))
         return connection
 
     psycopg.Connection.connect = classmethod(traced)
@@ -74,14 +75,14 @@ def _trace_psycopg(psycopg: Any) -> None:
 
 def _trace_django(connection: Any, **kwargs: Any) -> None:
     if connection.vendor == "sqlite":
-        file = _open()
+        file = _open(".sql")
         connection.connection.set_trace_callback(
             lambda sql: os.write(
                 file, sql.encode().replace(b"\n", b" ").replace(b"\t", b" ") + b"\n"
             )
         )
     elif connection.vendor == "mysql":
-        file = _open()
+        file = _open(".sql")
 
         def wrapper(execute: Any, sql: Any, *args: Any) -> Any:
             os.write(file, str(sql).encode().replace(b"\n", b" ").replace(b"\t", b" ") + b"\n")
