@@ -15,7 +15,7 @@ from .context import Report, enter
 from .exceptions import Interrupt
 from .execute import Attempt
 from .record import Finished
-from .signals import has_receivers, is_heard
+from .signals import has_receivers
 
 if TYPE_CHECKING:
     from .backend import DatabaseBackend
@@ -58,7 +58,7 @@ class _AsyncAttempt(Attempt):
         with self._cancelled_by_token():
             if has_receivers(task_started):
                 await asyncio.to_thread(self.announce)
-            elif is_heard(task_started):
+            else:
                 self.announce()
             context = self.context()
             args = (context,) if task.takes_context else ()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
 
 from django.db import router, transaction
 
-from .compat import Task, task_enqueued
+from .compat import Task
 from .exceptions import InvalidArgument
 from .insert import announce, enqueue, insert, prepare, target
-from .signals import is_heard
+from .signals import enqueued_is_heard
 
 if TYPE_CHECKING:
     from .backend import DatabaseBackend
@@ -106,7 +106,7 @@ def enqueue_many(
         while chunk := list(islice(rest, BULK_SIZE)):
             prepared = [prepare(to, args, kwargs) for args, kwargs in map(_call, chunk)]
             enqueued_at = insert(to, prepared, using)
-            if is_heard(task_enqueued):
+            if enqueued_is_heard():
                 for call in prepared:
                     announce(to, call, enqueued_at)
             ids += [str(call.id) for call in prepared]

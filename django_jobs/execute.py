@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .arguments import check_return_value
 from .claim import Claim
-from .compat import Task, TaskError, TaskResult, task_started
+from .compat import Task, TaskError, TaskResult, TaskResultStatus, task_started
 from .context import JobContext, Report, enter
 from .exceptions import CancelRequested
 from .failure import Failure
@@ -24,7 +24,7 @@ from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, decide
 from .record import Finished
 from .registry import find_task
 from .results import job_result
-from .signals import is_heard, send
+from .signals import has_receivers, log_state, send
 from .task import policy_of
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ class Attempt:
         exception: BaseException | None = None
         try:
             task = self.begin()
-            if is_heard(task_started):
-                self.announce()
+            self.announce()
             context = self.context()  # held by nothing here: it refers to this attempt
             enter(context)
             args = (context,) if task.takes_context else ()
@@ -120,7 +119,11 @@ class Attempt:
         return task
 
     def announce(self) -> None:
-        send(task_started, type(self.backend), self.result())
+        """Tell ``task_started``, where somebody listens."""
+        if has_receivers(task_started):
+            send(task_started, type(self.backend), self.result())
+        else:
+            log_state(task_started, self.claim.job, TaskResultStatus.RUNNING)
 
     def checked(self, value: Any) -> Any:
         """What is to be stored as the return value."""

@@ -23,7 +23,7 @@ from .db.dialects import IDENTIFIER, JSON_TEXT, Dialect, dialect
 from .db.wakeup import notify_clause
 from .exceptions import InvalidArgument
 from .ids import uuid7
-from .signals import is_heard, send
+from .signals import enqueued_is_heard, send
 from .task import policy_of
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def announce(target: Target, call: Prepared, enqueued_at: datetime) -> TaskResul
         errors=[],
         worker_ids=[],
     )
-    if is_heard(task_enqueued):
+    if enqueued_is_heard():
         send(task_enqueued, type(target.backend), result)
     return result
 

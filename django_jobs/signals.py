@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from django.dispatch import Signal
 
-from .compat import BaseTaskBackend, TaskResult, task_enqueued, task_signals
+from .compat import BaseTaskBackend, TaskResult, TaskResultStatus, task_enqueued, task_signals
+
+if TYPE_CHECKING:
+    from .models import Job
 
 logger = logging.getLogger("django_jobs")
 
@@ -17,22 +21,29 @@ _LOG_RECEIVERS: Final = {
 }
 
 
-def is_heard(signal: Signal) -> bool:
-    """
-    Whether sending ``signal`` would do anything. The Tasks API connects receivers of its own,
-    which only write to its log, and building a result for a log that is off costs more than
-    a small job.
-    """
-    own_level = logging.DEBUG if signal is task_enqueued else logging.INFO
-    if task_signals.logger.isEnabledFor(own_level):
-        return True
-    return has_receivers(signal)
-
-
 def has_receivers(signal: Signal) -> bool:
-    """Whether ``signal`` has receivers beside those that only write to the log."""
-    # The first entry of each is (id of the receiver, id of the sender).
-    return any(receiver[0][0] not in _LOG_RECEIVERS for receiver in signal.receivers)
+    """Whether ``signal`` has receivers beside the Tasks API's own, which only write its log."""
+    return any(receiver not in _LOG_RECEIVERS for receiver in _receivers(signal))
+
+
+def enqueued_is_heard() -> bool:
+    """Whether sending ``task_enqueued`` would do anything."""
+    return task_signals.logger.isEnabledFor(logging.DEBUG) or has_receivers(task_enqueued)
+
+
+def log_state(signal: Signal, job: Job, state: TaskResultStatus) -> None:
+    """
+    Write to the Tasks API's log what its own receiver of ``signal`` would. For where nobody
+    else listens: to build a result and to send it costs more than a small job.
+    """
+    log = task_signals.logger
+    if log.isEnabledFor(logging.INFO) and any(r in _LOG_RECEIVERS for r in _receivers(signal)):
+        log.info("Task id=%s path=%s state=%s", job.pk, job.task_path, state)
+
+
+def _receivers(signal: Signal) -> Iterator[int]:
+    """Their ids. The first entry of each is (id of the receiver, id of the sender)."""
+    return (receiver[0][0] for receiver in signal.receivers)
 
 
 def send(signal: Signal, sender: type[BaseTaskBackend], result: TaskResult[Any, Any]) -> None:

@@ -60,7 +60,7 @@ def test_statements_are_counted_by_thread(tmp_path: Path) -> None:
         '        UPDATE job\n\tSET a = 1"\n'
         '2026-11-24 13:42:28.252528\tB\t8\tCommandComplete\t "SET"\n'
         '2026-11-24 13:42:28.252576\tB\t14\tCommandComplete\t "UPDATE 10"\n'
-        '2026-11-24 13:42:28.252599\tB\t5\tReadyForQuery\t I\n'
+        "2026-11-24 13:42:28.252599\tB\t5\tReadyForQuery\t I\n"
         '2026-11-24 13:42:28.252612\tB\t10\tCommandComplete\t "COMMIT"\n'
     )
     tmp_path.joinpath("recorder@1-1.sql").write_text("BEGIN IMMEDIATE\nUPDATE job SET a = 1\n")

@@ -13,14 +13,14 @@ from typing import Final
 from django.db import connections
 
 from ..backend import DatabaseBackend
-from ..compat import task_finished
+from ..compat import TaskResultStatus, task_finished
 from ..db.connections import patiently
 from ..db.errors import is_transient
 from ..execute import log_lost
-from ..policy import Kind
+from ..policy import Kind, Next
 from ..record import Finished, record, refused
 from ..results import announce_finished
-from ..signals import is_heard
+from ..signals import has_receivers, log_state
 from .board import Board
 
 BATCH: Final = 300
@@ -83,15 +83,17 @@ class Recorder(threading.Thread):
         if lost is None:
             return  # the deadline has come; the jobs are rescued when the lease runs out
         then: list[Callable[[], None]] = []
-        heard = is_heard(task_finished)
+        heard = has_receivers(task_finished)
         for finished in batch:
             if finished in lost:
                 log_lost(finished.claim)
                 continue
             if finished.outcome.kind is Kind.RELEASED and finished.claim.started:
                 self.interrupted += 1
-            if heard:
+            if heard or finished.outcome.next is not Next.SUCCESSFUL:
                 then.append(partial(announce_finished, self.backend, finished))
+            else:
+                log_state(task_finished, finished.job, TaskResultStatus.SUCCESSFUL)
         self.board.recorded([finished.claim for finished in batch], then)
 
     def _record(self, batch: list[Finished]) -> list[Finished]:

@@ -20,7 +20,7 @@ from django_jobs.models import Status
 from django_jobs.policy import SUCCEEDED
 from django_jobs.record import record
 from django_jobs.results import announce_finished
-from django_jobs.signals import is_heard
+from django_jobs.signals import enqueued_is_heard
 from django_jobs.testing import run_pending
 from tests.contract.support import claim_all, queries, row
 from tests.sample import tasks
@@ -154,15 +154,44 @@ def test_an_attempt_asks_the_database_for_nothing(heard):
     assert [name for name, *_ in heard].count("finished") == 2
 
 
-def test_nobody_listens_where_the_log_is_off(caplog):
-    signal = task_started
-    with caplog.at_level(logging.WARNING, task_signals.logger.name):
-        assert not is_heard(signal)
+def test_the_log_is_written_as_its_own_receivers_would(caplog):
+    """Where nobody else listens the signals are not sent, which is not to be noticed."""
+    log = task_signals.logger.name
 
-        def receiver(**kwargs):
-            """Held here: signals keep weak references."""
+    def lines():
+        caplog.clear()
+        result = tasks.add.enqueue(1, 2)
+        run_pending()
+        return [
+            (r.levelno, r.msg, [str(arg).replace(result.id, "id") for arg in r.args])
+            for r in caplog.records
+            if r.name == log
+        ]
 
-        with connected(signal, receiver):
-            assert is_heard(signal)
+    def receiver(**kwargs):
+        """Held here: signals keep weak references."""
+
+    with caplog.at_level(logging.INFO, log):
+        unheard = lines()
+        with connected(task_started, receiver), connected(task_finished, receiver):
+            assert lines() == unheard
+        assert len(unheard) == 2
+        task_started.disconnect(task_signals.log_task_started)
+        try:
+            assert lines() == unheard[1:]
+        finally:
+            task_started.connect(task_signals.log_task_started)
+    with caplog.at_level(logging.WARNING, log):
+        assert lines() == []
+
+
+def test_enqueued_is_heard_where_it_would_do_something(caplog):
+    def receiver(**kwargs):
+        """Held here, like the one above."""
+
     with caplog.at_level(logging.INFO, task_signals.logger.name):
-        assert is_heard(signal)
+        assert not enqueued_is_heard()
+        with connected(task_enqueued, receiver):
+            assert enqueued_is_heard()
+    with caplog.at_level(logging.DEBUG, task_signals.logger.name):
+        assert enqueued_is_heard()
