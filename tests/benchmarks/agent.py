@@ -36,6 +36,7 @@ class Agent:
             "bulk": contender.bulk,
             "transactional": contender.transactional,
             "enqueues": contender.enqueues,
+            "picks_up": contender.picks_up,
             "in_agent": contender.in_agent,
             "versions": _versions(contender.packages),
         }

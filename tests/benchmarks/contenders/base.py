@@ -24,6 +24,7 @@ class Contender:
     bulk: ClassVar[str] = ""  # the name of its bulk API, if it has one
     transactional = True  # enqueues in the transaction of Django's connection
     enqueues = True
+    picks_up = True  # jobs that are enqueued one by one while it waits
 
     def __init__(self, database: str) -> None:
         self.database = database

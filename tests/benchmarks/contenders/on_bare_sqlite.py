@@ -43,6 +43,7 @@ class BareSqlite(DjangoJobs):
     settings_line = "a claimer thread, a recorder thread, N executor threads, django_jobs' table"
     databases = ("sqlite",)
     enqueues = False
+    picks_up = False
 
     def commands(self, slots: int, processes: int) -> list[list[str]]:
         return [call_main(__name__, slots)] * processes

@@ -11,7 +11,7 @@ from .base import DjangoTasks, count, django, empty
 class DjangoJobs(DjangoTasks):
     title = "django_jobs"
     packages = ("django-jobs",)
-    settings_line = "`runjobs --threads N`, one for each process, defaults else"
+    settings_line = "`runjobs --threads N`, with `--processes 2` for two, defaults else"
     bulk = "enqueue_many"
 
     def django_settings(self, slots: int, processes: int) -> dict[str, Any]:
@@ -26,8 +26,8 @@ class DjangoJobs(DjangoTasks):
         }
 
     def commands(self, slots: int, processes: int) -> list[list[str]]:
-        worker = django("runjobs", "--threads", str(slots), "--no-reload", "--verbosity", "0")
-        return [worker] * processes
+        shape = ("--threads", str(slots), "--processes", str(processes))
+        return [django("runjobs", *shape, "--no-reload", "--verbosity", "0")]
 
     def clear(self) -> None:
         empty("django_jobs_jobattempt", "django_jobs_job", "django_jobs_worker")

@@ -21,6 +21,7 @@ class Threads(Contender):
     databases = ("none",)
     in_agent = True
     enqueues = False
+    picks_up = False
     numbers: Sequence[int] = ()
     milliseconds = 0
 

@@ -46,10 +46,14 @@ def _waits(subject: Subject, size: Size) -> bool:
     return _enqueues(subject, size) and _sleeps(subject, size)
 
 
+def _picks_up(subject: Subject, size: Size) -> bool:
+    return bool(subject.about["picks_up"]) and (_waits(subject, size) or size.everybody)
+
+
 MEASURES = {
     "drain": Measure(drain.run, lambda subject, size: True),
     "enqueue": Measure(enqueue.run, _enqueues),
-    "latency": Measure(latency.run, _waits),
+    "latency": Measure(latency.run, _picks_up),
     "sleeping": Measure(sleeping.run, _sleeps),
     "history": Measure(history.run, _ours, once=True),
     "statements": Measure(statements.run, _ours, once=True),
