@@ -4,12 +4,12 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import DEFERRED, QuerySet, Subquery
+from django.db.models import QuerySet, Subquery
+from django.db.models.base import ModelState
 
 from .db.clock import DbNow
 from .db.dialects import IDENTIFIER, MOMENT, Dialect, dialect, fetch_in_order, locking_select
@@ -28,14 +28,7 @@ _FIELDS: Final = (*_COLUMNS, "last_attempted_at", "worker_id", "status", "finish
 _MOMENTS: Final = ("run_after", "enqueued_at", "started_at")
 _MOMENT_PLACES: Final = tuple(map(_FIELDS.index, (*_MOMENTS, "last_attempted_at")))
 _JSON_PLACES: Final = tuple(map(_FIELDS.index, ("args", "kwargs", "metadata")))
-# The values of a row in the order of the model's fields; what comes after the last is DEFERRED.
 _decode: Final = json.JSONDecoder().raw_decode
-_as_fields: Final = itemgetter(
-    *(
-        _FIELDS.index(field.attname) if field.attname in _FIELDS else len(_FIELDS)
-        for field in Job._meta.concrete_fields
-    )
-)
 
 
 @dataclass(eq=False, slots=True)
@@ -190,17 +183,23 @@ def _pick_any(
 def _job(row: Sequence[Any], worker: Worker, speaks: Dialect) -> Job:
     """
     The job in ``row``: _COLUMNS and the time, as the cursor gives them. By hand, since what
-    the ORM does for each column of each row is most of what a claim costs.
+    the ORM does for each column of each row is most of what a claim costs. Fields that aren't
+    set are loaded when somebody asks for them, as those that a query defers.
     """
     values: list[Any] = list(row)
     values[0] = speaks.id(values[0])
     for place in _JSON_PLACES:
-        values[place], _end = _decode(values[place])
+        values[place] = {} if (text := values[place]) == "{}" else _decode(text)[0]
     for place in _MOMENT_PLACES:
         if values[place] is not None:
             values[place] = speaks.moment(values[place])
-    values += (worker.pk, Status.RUNNING, None, DEFERRED)
-    return Job.from_db(worker._state.db, _FIELDS, _as_fields(values))
+    values += (worker.pk, Status.RUNNING, None)
+    job = Job.__new__(Job)
+    job._state = ModelState()
+    job._state.adding = False
+    job._state.db = worker._state.db
+    job.__dict__.update(zip(_FIELDS, values, strict=True))
+    return job
 
 
 @cache

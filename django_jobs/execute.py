@@ -22,7 +22,7 @@ from .log import log_job, logger
 from .models import Job
 from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, decide
 from .record import Finished
-from .registry import find_task
+from .registry import find_task, is_coroutine_function
 from .results import job_result
 from .signals import has_receivers, log_state, send
 from .task import policy_of
@@ -75,7 +75,8 @@ class Attempt:
             enter(context)
             args = (context,) if task.takes_context else ()
             with guard:
-                value = task.call(*args, *self.claim.job.args, **self.claim.job.kwargs)
+                call = task.call if is_coroutine_function(task.func) else task.func
+                value = call(*args, *self.claim.job.args, **self.claim.job.kwargs)
             value = self.checked(value)
         except BaseException as error:
             # Whatever a task raises ends this attempt and nothing else: SystemExit and

@@ -56,9 +56,13 @@ def find_task(path: str) -> Task[Any, Any]:
 def is_coroutine(path: str) -> bool:
     """Whether the task at ``path`` is an ``async def``; False where there is none."""
     try:
-        return iscoroutinefunction(find_task(path).func)
+        return is_coroutine_function(find_task(path).func)
     except UnknownTask:
         return False
+
+
+# Asked for each job, and slow to tell.
+is_coroutine_function = lru_cache(maxsize=1024)(iscoroutinefunction)
 
 
 def known_tasks() -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
+from dataclasses import dataclass, replace
+from functools import lru_cache, wraps
 from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar, overload
 
 from .compat import (
@@ -138,8 +138,16 @@ def policy_of(task: Task[Any, Any], default: Policy) -> Policy:
     }
     if not given and not on_task:
         return default
-    values = {name: getattr(default, name) for name in Policy.__dataclass_fields__}
-    return Policy(**{**values, **given, **on_task})
+    said = tuple({**given, **on_task}.items())
+    try:
+        return _policy(default, said)
+    except TypeError:  # a backoff that can't be hashed
+        return _policy.__wrapped__(default, said)
+
+
+@lru_cache(maxsize=1024)
+def _policy(default: Policy, given: tuple[tuple[str, Any], ...]) -> Policy:
+    return replace(default, **dict(given))
 
 
 def _with_job_context(func: Callable[..., Any]) -> Callable[..., Any]:

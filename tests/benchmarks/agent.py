@@ -57,6 +57,7 @@ class Agent:
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
                 cursor.execute("VACUUM ANALYZE")
+                cursor.execute("CHECKPOINT")  # what was filled is on the disk, and not in its way
             elif connection.vendor == "sqlite":
                 cursor.execute("ANALYZE")
             elif self.contender.packages == ("django-jobs",):

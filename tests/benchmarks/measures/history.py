@@ -1,9 +1,9 @@
 """
 Draining a thousand jobs while many finished or scheduled rows lie in the same table.
 
-The rows are made by SQL and written out, and the table is analysed, as autovacuum and its kin do
-in time; one more drain has the largest pile as it was just filled. Each figure is the median of
-three drains by the same worker.
+The rows are made by SQL and written out, and the table is analysed, as autovacuum, checkpoints and
+their kin do in time; one more drain has the largest pile as it was just filled. Each figure is the
+median of three drains by the same worker.
 """
 
 from statistics import median
