@@ -6,6 +6,7 @@ import socket
 import threading
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from django.db import connections, router
 
@@ -14,6 +15,7 @@ from ..backend import DatabaseBackend
 from ..claim import Claim
 from ..db.clock import DbNow
 from ..db.wakeup import bell
+from ..ids import uuid7
 from ..log import logger
 from ..models import Job, Worker
 from ..registry import is_coroutine, known_tasks
@@ -40,16 +42,21 @@ class WorkerProcess:
 
     :param config: what ``runjobs`` was told.
     :param backend: the backend whose jobs it runs.
+    :param worker_id: the id of its row, where somebody has chosen it.
     """
 
-    def __init__(self, config: WorkerConfig, backend: DatabaseBackend) -> None:
+    def __init__(
+        self, config: WorkerConfig, backend: DatabaseBackend, worker_id: UUID | None = None
+    ) -> None:
         self.config = config
+        self.backend = backend
         self.options = backend.jobs_options
         # When the process has to be gone (monotonic); set by a signal.
         self.deadline = float("inf")
         self.using = router.db_for_write(Job)
         self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self.worker = Worker(
+            id=worker_id or uuid7(),
             hostname=socket.gethostname()[:255],
             pid=os.getpid(),
             version=__version__,

@@ -23,7 +23,8 @@ from ..queues import InvalidQueuePattern, QueueFilter
 from ..registry import discover
 from .config import WorkerConfig
 from .process import WorkerProcess
-from .supervisor import Supervisor, is_supervised, watch_supervisor
+from .supervisor import Supervisor, given_worker_id, is_supervised, watch_supervisor
+from .undertaker import Undertaker
 
 
 class Misconfigured(Exception):
@@ -42,7 +43,7 @@ def configure(options: Mapping[str, Any]) -> WorkerProcess:
         discover(backend.jobs_options.task_modules)
     except TaskModuleError as error:
         raise Misconfigured(str(error)) from error
-    process = WorkerProcess(config, backend)
+    process = WorkerProcess(config, backend, given_worker_id())
     if not is_supervised():
         # The supervisor has looked. A worker that replaces another one while the database
         # is away is not misconfigured, and must not end the others.
@@ -61,7 +62,12 @@ def run(process: WorkerProcess, verbosity: int = 1) -> int:
         watch_supervisor(process.inbox.put)
     elif config.processes > 1:
         connections[process.using].close()
-        supervisor = Supervisor(config.processes, config.shutdown_timeout, batch=config.batch)
+        supervisor = Supervisor(
+            config.processes,
+            config.shutdown_timeout,
+            batch=config.batch,
+            undertaker=Undertaker(process.backend, process.using),
+        )
         return supervisor.run()
     # At its end the interpreter looks through all of Django and the project for cycles: most
     # of the time that an exit takes (0.28 s of 0.30 s measured), and it comes on top of the

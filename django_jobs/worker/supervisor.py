@@ -17,15 +17,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from django.utils import autoreload
 
+from ..ids import uuid7
 from ..log import logger
 from .signals import Received, handled
 from .stop import Exit
+from .undertaker import Undertaker
 
 # Where a worker finds the number of the pipe's file descriptor.
 PIPE_VARIABLE: Final = "DJANGO_JOBS_SUPERVISOR_PIPE"
+# And where the id that its row is to have.
+WORKER_VARIABLE: Final = "DJANGO_JOBS_WORKER_ID"
 TICK: Final = 0.1
 # A worker that lived for less than this is replaced later each time, up to LONGEST_PAUSE.
 SHORT_LIFE: Final = 10.0
@@ -40,6 +45,7 @@ class _Place:
     """One of the N workers, over all its lives."""
 
     process: subprocess.Popen[bytes] | None = None
+    worker_id: UUID | None = None
     started_at: float = 0.0
     start_at: float = 0.0
     pause: float = FIRST_PAUSE
@@ -51,11 +57,15 @@ class Supervisor:
     :param processes: how many workers to keep.
     :param shutdown_timeout: seconds that each of them may take to stop.
     :param batch: whether a worker that ends well has ended for good.
+    :param undertaker: takes back what a worker that died had claimed.
     """
 
-    def __init__(self, processes: int, shutdown_timeout: float, *, batch: bool) -> None:
+    def __init__(
+        self, processes: int, shutdown_timeout: float, *, batch: bool, undertaker: Undertaker
+    ) -> None:
         self.shutdown_timeout = shutdown_timeout
         self.batch = batch
+        self.undertaker = undertaker
         self._places = [_Place() for _ in range(processes)]
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._code: int = Exit.DRAINED
@@ -67,6 +77,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until a signal, or the end of all workers; returns the worst of their exit codes."""
+        self.undertaker.start()
         with handled(self._inbox):
             while True:
                 for place in self._places:
@@ -81,6 +92,7 @@ class Supervisor:
                     continue
                 if isinstance(received, Received):
                     self._hand_on(received.signal)
+        self.undertaker.stop()
         logger.info("All workers have stopped", extra={"event": "supervisor_stopped"})
         return self._code
 
@@ -91,9 +103,9 @@ class Supervisor:
             if code is not None:
                 self._bury(place, place.process.pid, code, now - place.started_at)
         elif not place.done and not self._stopping and now >= place.start_at:
-            place.started_at = now
+            place.started_at, place.worker_id = now, uuid7()
             try:
-                place.process = self._start()
+                place.process = self._start(place.worker_id)
             except OSError as error:
                 # No memory or no process to be had, as when a worker died of just that.
                 self._put_off(place)
@@ -101,10 +113,10 @@ class Supervisor:
                     "A worker could not be started: %s", error, extra={"event": "process_failed"}
                 )
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self, worker_id: UUID) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(  # noqa: S603 (our own command line)
             self._command,
-            env=os.environ | {PIPE_VARIABLE: str(self._pipe)},
+            env=os.environ | {PIPE_VARIABLE: str(self._pipe), WORKER_VARIABLE: str(worker_id)},
             pass_fds=[self._pipe],
             stdin=subprocess.DEVNULL,
         )
@@ -113,6 +125,8 @@ class Supervisor:
 
     def _bury(self, place: _Place, pid: int, code: int, lived: float) -> None:
         place.process = None
+        if code != Exit.DRAINED and place.worker_id is not None:
+            self.undertaker.bury(place.worker_id)
         if self._stopping or (self.batch and code == Exit.DRAINED):
             place.done = True
         elif code == Exit.MISCONFIGURED:
@@ -179,9 +193,15 @@ def is_supervised() -> bool:
     return PIPE_VARIABLE in os.environ
 
 
+def given_worker_id() -> UUID | None:
+    """The id that the supervisor has chosen for the row of this process."""
+    # Neither this variable nor the pipe's is for what a job starts.
+    given = os.environ.pop(WORKER_VARIABLE, None)
+    return None if given is None else UUID(given)
+
+
 def watch_supervisor(stop: Callable[[Received], None]) -> None:
     """Call ``stop`` as for a signal when the supervisor is gone; returns at once."""
-    # Neither the variable nor the pipe is for what a job starts.
     pipe = int(os.environ.pop(PIPE_VARIABLE))
     os.set_inheritable(pipe, False)
 

@@ -9,7 +9,7 @@ import pytest
 
 from django_jobs import enqueue_many
 from django_jobs.models import Job, Status, Worker
-from tests.lifecycle.support import LEASE, assert_nothing_runs, wait_for_status
+from tests.lifecycle.support import LEASE, assert_nothing_runs, job, wait_for_status
 from tests.sample import tasks
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
@@ -64,6 +64,39 @@ def test_a_killed_worker_is_replaced_and_its_job_runs_again(two: Process) -> Non
     assert wait_for_status(result, Status.SUCCESSFUL).attempts == 2
     two.terminate()
     assert two.wait() == 0, two
+
+
+def test_the_jobs_of_a_killed_worker_do_not_wait_for_its_lease(start_worker: StartWorker) -> None:
+    long = {"LEASE": 60}
+    process = start_worker("--processes", "2", "--threads", "2", options=long)
+    wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
+    result = tasks.sleep.enqueue(2)
+    running = wait_for_status(result, Status.RUNNING)
+    victim = Worker.objects.get(pk=running.worker_id)
+    os.kill(victim.pid, signal.SIGKILL)
+    process.wait_for("rescued from the lost worker", timeout=15)
+    assert wait_for_status(result, Status.SUCCESSFUL, timeout=15).attempts == 2
+    victim.refresh_from_db()
+    assert victim.stopped_at is not None
+    process.terminate()
+    assert process.wait() == 0, process
+
+
+def test_what_is_killed_at_the_deadline_is_taken_back_before_the_end(
+    start_worker: StartWorker,
+) -> None:
+    options = ("--processes", "2", "--threads", "1", "--shutdown-timeout", "1")
+    process = start_worker(*options, options={"LEASE": 60})
+    wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
+    result = tasks.sleep.enqueue(60)
+    running = wait_for_status(result, Status.RUNNING)
+    frozen = Worker.objects.get(pk=running.worker_id).pid
+    os.kill(frozen, signal.SIGSTOP)  # it hears of no signal but KILL
+    process.terminate()
+    assert process.wait() == 1, process
+    assert is_gone(frozen)
+    assert job(result).status == Status.READY
+    assert_nothing_runs()
 
 
 def test_a_second_signal_reaches_the_workers(two: Process) -> None:
