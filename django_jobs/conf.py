@@ -31,6 +31,7 @@ class Options:
     :param arguments_max_bytes: the size of a job's arguments as JSON.
     :param arguments_max_depth: how deep they may be nested.
     :param task_modules: modules with tasks besides the ``tasks`` module of each app.
+    :param unknown_task_grace: seconds that a job waits for a worker that knows its task.
     :param delete_successful: delete a job's row when it has succeeded.
     :param notify: whether an enqueue on PostgreSQL tells idle workers with a ``NOTIFY``.
     :param on_stop: for a queue, what a stopping worker does with its claimed jobs: ``drain``
@@ -43,6 +44,7 @@ class Options:
     arguments_max_bytes: int = 64 * 1024
     arguments_max_depth: int = MAX_DEPTH
     task_modules: tuple[str, ...] = ()
+    unknown_task_grace: float = 86400.0
     delete_successful: bool = False
     notify: bool = True
     on_stop: Mapping[str, OnStop] = field(default_factory=dict)
@@ -150,6 +152,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "ARGUMENTS_MAX_BYTES": lambda value: _whole(value, 2, 16 * 1024 * 1024),
     "ARGUMENTS_MAX_DEPTH": lambda value: _whole(value, 1, MAX_DEPTH),
     "TASK_MODULES": _modules,
+    "UNKNOWN_TASK_GRACE": lambda value: _seconds(value, 0, 30 * 86400),
     "DELETE_SUCCESSFUL": _flag,
     "NOTIFY": _flag,
     "ON_STOP": _on_stop,

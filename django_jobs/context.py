@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from .compat import TaskContext, TaskResult
 from .token import Token
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 Report = Callable[[dict[str, Any]], None]
+Complete = Callable[[Any], None]
+RunStep = Callable[[str, str, Callable[[], Any]], Any]
 
 
-def _ignore(progress: dict[str, Any]) -> None:
-    """Where there is no row, progress goes nowhere."""
+def _ignore(_: Any) -> None:
+    """Where there is no row, progress and outcomes go nowhere."""
+
+
+def _call(name: str, key: str, call: Callable[[], Any]) -> Any:
+    """Where there is no row, a step is a call."""
+    return call()
 
 
 class JobContext(TaskContext):  # type: ignore[type-arg]
@@ -29,6 +39,8 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
     _token: Token
     _attempt: int | None
     _report: Report
+    _complete: Complete
+    _step: RunStep
     fence: int
 
     def __init__(
@@ -39,6 +51,8 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
         attempt: int | None = None,
         fence: int = 0,
         report: Report | None = None,
+        complete: Complete | None = None,
+        step: RunStep | None = None,
     ) -> None:
         # The parent is frozen, with slots.
         self.__dict__.update(
@@ -46,6 +60,8 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
             _token=token or Token(),
             _attempt=attempt,
             _report=report or _ignore,
+            _complete=complete or _ignore,
+            _step=step or _call,
             fence=fence,
         )
 
@@ -100,6 +116,46 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
         """
         whole = None if total is None else int(total)
         self._report({"done": int(done), "total": whole, "note": str(note)[:200]})
+
+    def step(
+        self,
+        name: str | tuple[str, object],
+        function: Callable[P, R],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """
+        Run ``function`` once for this job, whatever the number of its attempts: what it
+        returns is stored before this returns, and a later attempt gets that instead.
+
+        A crash between the function's effect and the storing runs it again; hand it a key
+        of its own where it must not.
+
+        :param name: of the step, 1 to 100 characters, each its own; in a loop a pair of a
+            name and a key, such as ``("ship", item.pk)``, whose text has 100 at most too.
+        :returns: what ``function`` returned, as JSON carries it: a tuple comes as a list.
+        :raises Interrupt: as ``check()``, before the step begins.
+        :raises InvalidReturnValue: JSON can't carry what it returned; the job is dead.
+        :raises SynchronousOnlyOperation: in a coroutine.
+        """
+        of, key = name if isinstance(name, tuple) else (name, "")
+        result: R = self._step(of, str(key), lambda: function(*args, **kwargs))
+        return result
+
+    def complete(self, return_value: Any = None) -> None:
+        """
+        Record the job as successful in the transaction that is open on the jobs' database:
+        what the task has written in it and the outcome are committed together or not at all.
+
+        What the task does after that commit is not part of the job any more: it is neither
+        recorded nor tried again.
+
+        :raises TransactionManagementError: no transaction is open there.
+        :raises LeaseLost: this worker no longer owns the job; let it roll the transaction back.
+        :raises InvalidReturnValue: JSON can't carry ``return_value``.
+        """
+        self._complete(return_value)
 
 
 _current: ContextVar[JobContext | None] = ContextVar("django_jobs_current_job", default=None)

@@ -127,7 +127,11 @@ class InvalidReturnValue(InvalidArgument):
     """What a task returned can't be stored. The job is dead, as its work has been done."""
 
 
-class UnknownTask(JobsError):
+class TaskUnavailable(JobsError):
+    """This process can't run the job, but one of another release may: the job waits for it."""
+
+
+class UnknownTask(TaskUnavailable):
     """No task of that path is known to this process."""
 
     def __init__(self, task_path: str) -> None:
@@ -137,6 +141,18 @@ class UnknownTask(JobsError):
             "OPTIONS['TASK_MODULES']."
         )
         self.task_path = task_path
+
+
+class TaskChanged(TaskUnavailable):
+    """The task no longer takes the arguments that the job was enqueued with."""
+
+    def __init__(self, task_path: str, problem: str) -> None:
+        super().__init__(
+            f"The task {task_path!r} does not take the arguments of this job ({problem}): it "
+            "was enqueued by another release."
+        )
+        self.task_path = task_path
+        self.problem = problem
 
 
 class TaskModuleError(JobsError):

@@ -8,24 +8,29 @@ import contextvars
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.transaction import TransactionManagementError
 
 from .arguments import check_return_value
 from .claim import Claim
 from .compat import Task, TaskError, TaskResult, TaskResultStatus, task_started
 from .context import JobContext, Report, enter
-from .exceptions import CancelRequested
+from .db.transactions import write_transaction
+from .exceptions import CancelRequested, Interrupt, LeaseLost, TaskChanged, TaskUnavailable
 from .failure import Failure
-from .log import log_job, logger
-from .models import Job
-from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, decide
-from .record import Finished
+from .log import log_ended, log_job, log_lost, log_started
+from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, after_unavailable, decide
+from .record import Finished, record
 from .registry import find_task, is_coroutine_function
 from .results import job_result
 from .signals import has_receivers, log_state, send
-from .task import policy_of
+from .steps import Steps
+from .task import check_atomic, misfit, policy_of
 
 if TYPE_CHECKING:
     from .backend import DatabaseBackend
@@ -63,6 +68,8 @@ class Attempt:
         self.report = report
         self._result: TaskResult[Any, Any] | None = None
         self._started = 0.0
+        self._completing: Finished | None = None
+        self.completed: Finished | None = None  # once that is committed
 
     def run(self, guard: Guard) -> Finished | None:
         """Run the task in this thread."""
@@ -75,8 +82,7 @@ class Attempt:
             enter(context)
             args = (context,) if task.takes_context else ()
             with guard:
-                call = task.call if is_coroutine_function(task.func) else task.func
-                value = call(*args, *self.claim.job.args, **self.claim.job.kwargs)
+                value = self.call(task, args)
             value = self.checked(value)
         except BaseException as error:
             # Whatever a task raises ends this attempt and nothing else: SystemExit and
@@ -102,6 +108,8 @@ class Attempt:
             attempt=job.attempts,
             fence=job.claim_no,
             report=self.report,
+            complete=self.complete,
+            step=self.step,
         )
 
     def begin(self) -> Task[Any, Any]:
@@ -110,14 +118,55 @@ class Attempt:
         claim.started = True
         claim.thread = threading.get_ident()
         self._started = time.monotonic()
-        _log_start(claim)
+        log_started(claim)
         self.task = task = find_task(claim.job.task_path)
         self.policy = policy_of(task, self.policy)
         if self.policy.timeout is not None:
             # The time that an attempt may take begins when it starts, not with the claim.
             claim.token.deadline = time.monotonic() + self.policy.timeout
         claim.token.check()  # it may have been cancelled, or lost, while it stood in line
+        if problem := misfit(task, claim.job.args, claim.job.kwargs):
+            raise TaskChanged(claim.job.task_path, problem)
         return task
+
+    def call(self, task: Task[Any, Any], args: tuple[Any, ...]) -> Any:
+        """Call the task; an atomic one in a transaction that ends with the record of it."""
+        job, using = self.claim.job, self.using
+        if not check_atomic(task, using):
+            call = task.call if is_coroutine_function(task.func) else task.func
+            return call(*args, *job.args, **job.kwargs)
+        with write_transaction(using):
+            # Before the task's own callbacks, one of which may raise.
+            transaction.on_commit(self._committed, using=using)
+            value = task.func(*args, *job.args, **job.kwargs)
+            self.complete(value)
+        return value
+
+    @property
+    def using(self) -> str:
+        """The database that holds the job."""
+        return self.claim.job._state.db or DEFAULT_DB_ALIAS
+
+    def complete(self, value: Any) -> None:
+        """Record the success in the transaction that is open."""
+        using = self.using
+        if not connections[using].in_atomic_block:
+            raise TransactionManagementError(
+                f"complete() needs a transaction that is open on the database {using!r}, to be "
+                "committed together with what was written in it."
+            )
+        finished = Finished(self.claim, SUCCEEDED, self.checked(value))
+        if record([finished], using, delete_successful=self.backend.jobs_options.delete_successful):
+            raise LeaseLost
+        self._completing = replace(finished, recorded=True)
+        transaction.on_commit(self._committed, using=using)
+
+    def _committed(self) -> None:
+        self.completed = self._completing
+
+    def step(self, name: str, key: str, call: Callable[[], Any]) -> Any:
+        """As ``Steps.run()``."""
+        return Steps(self.claim, self.backend.jobs_options, self.using).run(name, key, call)
 
     def announce(self) -> None:
         """Tell ``task_started``, where somebody listens."""
@@ -137,12 +186,25 @@ class Attempt:
 
     def end(self, value: Any, exception: BaseException | None) -> Finished | None:
         claim, duration = self.claim, time.monotonic() - self._started
+        if self.completed is not None:
+            if exception is not None and not isinstance(exception, Interrupt):
+                log_job(
+                    logging.ERROR,
+                    "after_completion",
+                    claim.job,
+                    "raised %s after it was complete; it is not tried again",
+                    type(exception).__name__,
+                    worker=claim.worker_name,
+                    exc_info=exception,
+                )
+            log_ended(claim, SUCCEEDED, None, None, duration)
+            return self.completed
         failure = None if exception is None else Failure.of(exception)
         outcome = self._decide(exception, failure)
         if outcome is None:
             log_lost(claim, duration)
             return None
-        _log_end(claim, outcome, failure, exception, duration)
+        log_ended(claim, outcome, failure, exception, duration)
         if outcome.kind in (Kind.RELEASED, Kind.SNOOZED, Kind.CANCELLED):
             failure = None  # no error happened; the outcome says why
         return Finished(claim, outcome, value, failure)
@@ -151,6 +213,12 @@ class Attempt:
         if failure is None:
             return SUCCEEDED
         job = self.claim.job
+        if isinstance(exception, TaskUnavailable):
+            first, now = job.started_at, job.last_attempted_at
+            waited = (now - first).total_seconds() if now and first else 0.0
+            return after_unavailable(
+                failure.line, waited, self.backend.jobs_options.unknown_task_grace
+            )
         result = None if self.task is None else self.result()
         if result is not None:
             result.errors.append(
@@ -166,78 +234,3 @@ class Attempt:
             # It failed before it looked; there will be no other attempt.
             return CANCELLED
         return outcome
-
-
-def _log_start(claim: Claim) -> None:
-    job = claim.job
-    log_job(
-        logging.INFO,
-        "started",
-        job,
-        "started: attempt %d of %d",
-        job.attempts,
-        job.max_attempts,
-        worker=claim.worker_name,
-    )
-
-
-def log_lost(claim: Claim, duration: float | None = None) -> None:
-    """The one line about an attempt whose outcome is not written."""
-    log_job(
-        logging.WARNING,
-        "lost",
-        claim.job,
-        "lost its claim (number %d): another worker may have run it, nothing is written",
-        claim.job.claim_no,
-        worker=claim.worker_name,
-        duration=duration,
-    )
-
-
-def _log_end(
-    claim: Claim,
-    outcome: Outcome,
-    failure: Failure | None,
-    exception: BaseException | None,
-    duration: float,
-) -> None:
-    if outcome is SUCCEEDED and not logger.isEnabledFor(logging.INFO):
-        return  # the one that happens most
-    job: Job = claim.job
-    level, event, exc_info = logging.INFO, outcome.next.lower(), None
-    why = outcome.reason or (failure.line if failure else "")
-    error = failure.line if failure else outcome.reason
-    number = (job.attempts, job.max_attempts)
-    args: tuple[object, ...]
-    match outcome.kind, outcome.next:
-        case Kind.SUCCEEDED, _:
-            message, args = "succeeded in %.3f s", (duration,)
-        case Kind.CANCELLED, _:
-            message, args = "cancelled after %.3f s: %s", (duration, why)
-        case Kind.RELEASED, _:
-            event = "released"
-            message, args = "released after %.3f s: the worker stops", (duration,)
-        case Kind.SNOOZED, _:
-            event = "snoozed"
-            message, args = "snoozed for %.1f s: %s", (outcome.delay, why or "no reason given")
-        case _, Next.DEAD:
-            level, exc_info = logging.ERROR, exception
-            reason = outcome.reason or "given up"
-            message, args = "dead after attempt %d of %d (%s): %s", (*number, reason, error)
-        case _:
-            level, event, exc_info = logging.WARNING, "retry", exception
-            message = "failed in attempt %d of %d, next in %.1f s: %s"
-            args = (*number, outcome.delay, error)
-            if outcome.reason:
-                message, args = message + " (%s)", (*args, outcome.reason)
-    log_job(
-        level,
-        event,
-        job,
-        message,
-        *args,
-        worker=claim.worker_name,
-        duration=duration,
-        delay=outcome.delay,
-        exc_info=exc_info,
-    )

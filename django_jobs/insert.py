@@ -5,9 +5,8 @@ caller's own transaction.
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -24,7 +23,7 @@ from .db.wakeup import notify_clause
 from .exceptions import InvalidArgument
 from .ids import uuid7
 from .signals import enqueued_is_heard, send
-from .task import policy_of
+from .task import check_atomic, misfit, policy_of
 
 if TYPE_CHECKING:
     from .backend import DatabaseBackend
@@ -66,7 +65,8 @@ def target(backend: DatabaseBackend, task: Task[Any, Any]) -> Target:
     """
     Check a task.
 
-    :raises InvalidTask: the backend doesn't take it.
+    :raises InvalidTask: the backend doesn't take it, or it is atomic on another database than
+        that of the jobs.
     """
     # A task is a value, and what is said of it holds as long as its backend does.
     if task.run_after is None and isinstance(getattr(task, "backoff", None), Hashable):
@@ -75,7 +75,10 @@ def target(backend: DatabaseBackend, task: Task[Any, Any]) -> Target:
 
 
 def _target(backend: DatabaseBackend, task: Task[Any, Any]) -> Target:
+    from .models import Job
+
     backend.validate_task(task)
+    check_atomic(task, router.db_for_write(Job))
     return Target(task, backend, policy_of(task, backend.jobs_options.policy).max_attempts)
 
 
@@ -197,16 +200,5 @@ def announce(target: Target, call: Prepared, enqueued_at: datetime) -> TaskResul
 
 def _check_call(task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
     """A call that Python would refuse is refused here, where its author sees it."""
-    problem = _problem(task.func, len(args) + task.takes_context, tuple(kwargs))
-    if problem:
+    if problem := misfit(task, args, kwargs):
         raise InvalidArgument(f"{task.name}()", problem)
-
-
-@lru_cache(maxsize=1024)
-def _problem(func: Callable[..., Any], args: int, kwargs: tuple[str, ...]) -> str:
-    """Why ``func`` can't be called with so many arguments and these names; empty if it can."""
-    try:
-        inspect.signature(func).bind(*[None] * args, **dict.fromkeys(kwargs))
-    except TypeError as error:
-        return str(error)
-    return ""

@@ -231,6 +231,21 @@ def decide(
     return Outcome(kind, Next.SCHEDULED, delay=delay)
 
 
+def after_unavailable(why: str, waited: float, grace: float) -> Outcome:
+    """
+    What becomes of a job that this process can't run, but one of another release might: it
+    waits without using up an attempt, and is dead once it has waited for long enough.
+
+    :param waited: seconds since it was first claimed.
+    :param grace: seconds that it may wait.
+    """
+    if waited >= grace:
+        return Outcome(Kind.FAILED, Next.DEAD, reason="no worker could run it in time")
+    # A tenth of the time so far, from ten seconds to ten minutes: a deploy is soon over.
+    delay = Backoff(base=min(max(waited / 10, 10.0), 600.0), maximum=600.0).delay(1)
+    return Outcome(Kind.SNOOZED, Next.SCHEDULED, delay=delay, refund=True, reason=why)
+
+
 def after_loss(attempt: int, max_attempts: int) -> Outcome:
     """What becomes of a job whose worker is gone: tried again at once, while it may be."""
     if attempt >= max_attempts:

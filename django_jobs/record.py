@@ -39,12 +39,17 @@ _ENDS: Final = (Next.SUCCESSFUL, Next.DEAD, Next.CANCELLED)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """An attempt that has ended: the claim, its outcome, and what it returned or raised."""
+    """
+    An attempt that has ended: the claim, its outcome, and what it returned or raised.
+
+    ``recorded`` says that it was written with the job's own effects, in one transaction.
+    """
 
     claim: Claim
     outcome: Outcome
     return_value: Any = None
     failure: Failure | None = None
+    recorded: bool = False
 
     @property
     def job(self) -> Job:
@@ -76,6 +81,9 @@ def record(
     :returns: those that lost their claim meanwhile, of which nothing was written. An outcome
         that an earlier try of this write got through is not among them.
     """
+    batch = [finished for finished in batch if not finished.recorded]
+    if not batch:
+        return []
     one_statement = all(finished.outcome.kind is Kind.SUCCEEDED for finished in batch)
     with nullcontext() if one_statement and not delete_successful else write_transaction(using):
         lost = write_outcomes(batch, using)

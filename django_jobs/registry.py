@@ -20,6 +20,9 @@ from django.apps import apps
 from .compat import Task
 from .exceptions import TaskModuleError, UnknownTask
 
+# The paths that tasks had before, and those that they have.
+_aliases: dict[str, str] = {}
+
 
 def discover(extra: Iterable[str] = ()) -> None:
     """
@@ -40,17 +43,38 @@ def _exists(name: str) -> bool:
     return find_spec(name) is not None
 
 
+def add_alias(alias: str, path: str) -> None:
+    """
+    Let jobs that were enqueued for ``alias`` run the task at ``path``.
+
+    :raises ValueError: ``alias`` is no path, or another task's.
+    """
+    if not isinstance(alias, str) or not all(part.isidentifier() for part in alias.split(".")):
+        raise ValueError(f"An alias is a path such as 'shop.tasks.mail', not {alias!r}.")
+
+    other = _aliases.setdefault(alias, path)
+    if other != path:
+        raise ValueError(f"The alias {alias!r} of {path} is that of {other} already.")
+
+
 def find_task(path: str) -> Task[Any, Any]:
     """
-    The task at ``path``.
+    The task at ``path``, or the one that has it as an alias.
 
     :raises UnknownTask: no imported module has a task of that name.
     """
-    module_name, _, name = path.rpartition(".")
-    found = getattr(sys.modules.get(module_name), name, None)
-    if not isinstance(found, Task):
+    found = _task_at(path)
+    if found is None and path in _aliases:
+        found = _task_at(_aliases[path])
+    if found is None:
         raise UnknownTask(path)
     return found
+
+
+def _task_at(path: str) -> Task[Any, Any] | None:
+    module_name, _, name = path.rpartition(".")
+    found = getattr(sys.modules.get(module_name), name, None)
+    return found if isinstance(found, Task) else None
 
 
 def is_coroutine(path: str) -> bool:

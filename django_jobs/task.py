@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
 from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar, overload
+
+from django.db import DEFAULT_DB_ALIAS
 
 from .compat import (
     DEFAULT_TASK_BACKEND_ALIAS,
     DEFAULT_TASK_PRIORITY,
     DEFAULT_TASK_QUEUE_NAME,
+    InvalidTask,
     Task,
     TaskContext,
     task,
 )
 from .context import JobContext
 from .policy import Backoff, BackoffFunction, Policy
+from .registry import add_alias
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 POLICY_ATTRIBUTE: Final = "django_jobs_policy"
+ATOMIC_ATTRIBUTE: Final = "django_jobs_atomic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,8 @@ def job(
     backoff: Backoff | BackoffFunction = ...,
     retry_on: tuple[type[BaseException], ...] = ...,
     give_up_on: tuple[type[BaseException], ...] = ...,
+    aliases: tuple[str, ...] = ...,
+    atomic: bool | str = ...,
 ) -> Callable[[Callable[Concatenate[JobContext, P], R]], Task[P, R]]: ...
 @overload
 def job(
@@ -74,6 +81,8 @@ def job(
     backoff: Backoff | BackoffFunction = ...,
     retry_on: tuple[type[BaseException], ...] = ...,
     give_up_on: tuple[type[BaseException], ...] = ...,
+    aliases: tuple[str, ...] = ...,
+    atomic: bool | str = ...,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def job(
     function: Callable[..., Any] | None = None,
@@ -88,6 +97,8 @@ def job(
     backoff: Backoff | BackoffFunction = UNSET,
     retry_on: tuple[type[BaseException], ...] = UNSET,
     give_up_on: tuple[type[BaseException], ...] = UNSET,
+    aliases: tuple[str, ...] = (),
+    atomic: bool | str = False,
 ) -> Any:
     """
     Make a task of a function. It is an ordinary ``django.tasks`` task, for any backend.
@@ -96,7 +107,12 @@ def job(
     ``@task``. The others are the task's policy, which only django_jobs reads; what is not
     given comes from the backend's ``OPTIONS``. ``Policy`` describes them.
 
-    :raises ValueError: a figure of the policy is out of its range.
+    :param aliases: paths that the task had before: jobs that were enqueued for them run it.
+    :param atomic: run each attempt in one transaction with the record of its success, so
+        that what it writes to that database is written exactly once. The database is the
+        default one, or the alias that is given; it has to be the one that holds the jobs.
+    :raises ValueError: a figure of the policy is out of its range, an alias belongs to
+        another task, or the function can't be atomic.
     :raises InvalidTask: Django's or the backend's own checks refuse the task.
     """
     given: dict[str, Any] = {
@@ -111,8 +127,14 @@ def job(
         if value is not UNSET
     }
     Policy(**given)  # refuses bad figures where they are written
+    if not isinstance(aliases, tuple):
+        raise ValueError(f"aliases must be a tuple of the task's former paths, not {aliases!r}.")
+    if not isinstance(atomic, bool | str):
+        raise ValueError(f"atomic must be True, False or a database alias, not {atomic!r}.")
 
     def decorate(func: Callable[..., Any]) -> Any:
+        if atomic and inspect.iscoroutinefunction(func):
+            raise ValueError(f"{func.__qualname__}() is a coroutine, which can't be atomic.")
         if takes_context:
             func = _with_job_context(func)
         made = task(
@@ -123,6 +145,9 @@ def job(
         )(func)
         # Only now, when it is known to be a function that can carry it.
         setattr(func, POLICY_ATTRIBUTE, given)
+        setattr(func, ATOMIC_ATTRIBUTE, DEFAULT_DB_ALIAS if atomic is True else atomic or None)
+        for alias in aliases:
+            add_alias(alias, made.module_path)
         return made
 
     return decorate if function is None else decorate(function)
@@ -148,6 +173,36 @@ def policy_of(task: Task[Any, Any], default: Policy) -> Policy:
 @lru_cache(maxsize=1024)
 def _policy(default: Policy, given: tuple[tuple[str, Any], ...]) -> Policy:
     return replace(default, **dict(given))
+
+
+def misfit(task: Task[Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Why ``task`` can't be called with these arguments; empty if it can."""
+    return _misfit(task.func, len(args) + task.takes_context, tuple(kwargs))
+
+
+@lru_cache(maxsize=1024)
+def _misfit(func: Callable[..., Any], args: int, kwargs: tuple[str, ...]) -> str:
+    try:
+        inspect.signature(func).bind(*[None] * args, **dict.fromkeys(kwargs))
+    except TypeError as error:
+        return str(error)
+    return ""
+
+
+def check_atomic(task: Task[Any, Any], using: str) -> bool:
+    """
+    Whether ``task`` is atomic.
+
+    :param using: the database that holds the jobs.
+    :raises InvalidTask: it is, on another database: no transaction holds both.
+    """
+    alias: str | None = getattr(task.func, ATOMIC_ATTRIBUTE, None)
+    if alias is not None and alias != using:
+        raise InvalidTask(
+            f"{task.module_path} is atomic on the database {alias!r}, and its jobs are on "
+            f"{using!r}: no transaction holds both."
+        )
+    return alias is not None
 
 
 def _with_job_context(func: Callable[..., Any]) -> Callable[..., Any]:

@@ -34,6 +34,7 @@ GOOD = {
     "ARGUMENTS_MAX_DEPTH": [1, 30],
     "DELETE_SUCCESSFUL": [True, False],
     "TASK_MODULES": [[], ("a.b", "c")],
+    "UNKNOWN_TASK_GRACE": [0, 0.5, 30 * 86400],
     "NOTIFY": [True, False],
     "ON_STOP": [{}, {"mail": "drain", "nice": "release"}],
 }
@@ -46,6 +47,7 @@ BAD = {
     "ARGUMENTS_MAX_DEPTH": [0, 31, None],
     "DELETE_SUCCESSFUL": [None, 1, "yes"],
     "TASK_MODULES": ["a.b", None, [1], ["a b"], [""], ["a..b"], {"a": 1}],
+    "UNKNOWN_TASK_GRACE": [-1, None, "1 day", 31 * 86400, float("nan")],
     "NOTIFY": [None, 1, "yes"],
     "ON_STOP": [
         None,

@@ -29,6 +29,7 @@ from django_jobs.policy import (
     Outcome,
     Policy,
     after_loss,
+    after_unavailable,
     decide,
 )
 
@@ -97,6 +98,22 @@ class TestBackoff:
     def test_attempts_are_counted_from_one(self, attempt):
         with pytest.raises(ValueError, match="counted from 1"):
             Backoff().delay(attempt)
+
+
+@pytest.mark.parametrize(
+    ("waited", "delay"), [(0, 10), (99, 10), (1000, 100), (6000, 600), (86_399, 600)]
+)
+def test_what_no_worker_can_run_waits(waited, delay):
+    outcome = after_unavailable("why", waited, grace=86_400)
+    assert (outcome.kind, outcome.next, outcome.refund) == (Kind.SNOOZED, Next.SCHEDULED, True)
+    assert outcome.reason == "why"
+    assert delay * 0.8 <= outcome.delay <= min(delay * 1.2, 600)
+
+
+@pytest.mark.parametrize("waited", [86_400, 1e9])
+def test_what_no_worker_could_run_in_time_is_dead(waited):
+    outcome = after_unavailable("why", waited, grace=86_400)
+    assert (outcome.kind, outcome.next, outcome.refund) == (Kind.FAILED, Next.DEAD, False)
 
 
 class TestPolicy:

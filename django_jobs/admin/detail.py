@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ..models import Job, JobAttempt, Status
+from ..models import Job, JobAttempt, JobStep, Status
 from . import display
 from .copies import COPY_OF
 from .outlook import Surroundings, surroundings, what_next
@@ -16,6 +16,7 @@ from .paginator import Count
 from .verbs import VERBS, Verb
 
 ATTEMPTS_SHOWN: Final = 50
+STEPS_SHOWN: Final = 200
 
 
 def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
         "metadata": _folded(_("Metadata"), job.metadata) if job.metadata else None,
         "timeline": timeline,
         "left_out": left_out,
+        "steps": [_step(step, may_view) for step in _steps(job)],
     }
 
 
@@ -117,6 +119,22 @@ def _timeline(job: Job, around: Surroundings) -> tuple[list[dict[str, Any]], str
     if job.status in (Status.RUNNING, Status.SUCCESSFUL):
         items.insert(0, _present(job, around))
     return items, left_out
+
+
+def _steps(job: Job) -> list[JobStep]:
+    """The first of them, in the order in which they were done."""
+    return list(JobStep.objects.filter(job=job).order_by("finished_at", "pk")[:STEPS_SHOWN])
+
+
+def _step(step: JobStep, may_view: bool) -> dict[str, Any]:
+    shown = may_view and step.result is not None
+    return {
+        "name": str(step),
+        "number": step.number,
+        "finished": display.moment(step.finished_at),
+        "took": display.between(step.started_at, step.finished_at),
+        "result": _folded(_("Result"), step.result) if shown else None,
+    }
 
 
 def _present(job: Job, around: Surroundings) -> dict[str, Any]:

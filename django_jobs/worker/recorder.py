@@ -16,7 +16,7 @@ from ..backend import DatabaseBackend
 from ..compat import TaskResultStatus, task_finished
 from ..db.connections import patiently
 from ..db.errors import is_transient
-from ..execute import log_lost
+from ..log import log_lost
 from ..policy import Kind, Next
 from ..record import Finished, record, refused
 from ..results import announce_finished

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from django_jobs.admin.paginator import CappedPaginator, count_up_to
 from django_jobs.ids import first_uuid7
-from django_jobs.models import Job, JobAttempt, Queue
+from django_jobs.models import Job, JobAttempt, JobStep, Queue
 from tests.admin.pages import LIST, Page, act, job_url, said
 from tests.factories import JobAttemptFactory, JobFactory, QueueFactory, WorkerFactory
 from tests.sample import tasks
@@ -216,8 +216,31 @@ class TestDetail:
         traits: dict[str, Any],
     ) -> None:
         job = JobFactory(**traits)
-        with django_assert_max_num_queries(6):
+        with django_assert_max_num_queries(7):
             admin.get(job_url(job))
+
+    def test_steps_that_are_done(self, admin: Client) -> None:
+        job = JobFactory(running=True)
+        now = timezone.now()
+        for key, result in (("", {"receipt": "<b>17"}), ("2", None)):
+            JobStep.objects.create(
+                job=job,
+                name="charge <b>",
+                key=key,
+                number=1,
+                claim_no=1,
+                started_at=now - timedelta(seconds=2),
+                finished_at=now,
+                result=result,
+            )
+        page = admin.get(job_url(job)).content.decode()
+        assert "Steps that are done" in page
+        assert "<bdi>charge &lt;b&gt; 2</bdi>" in page
+        assert "took 2.0 s" in page
+        assert "&lt;b&gt;17" in page
+
+    def test_no_steps_no_section(self, admin: Client) -> None:
+        assert "Steps that are done" not in admin.get(job_url(JobFactory())).content.decode()
 
     def test_progress(self, admin: Client) -> None:
         progress = {"done": 1200, "total": 4000, "note": "rows <b>"}

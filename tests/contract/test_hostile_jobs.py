@@ -135,7 +135,7 @@ def test_only_a_task_is_run_whatever_the_row_says(path, neighbour, monkeypatch):
     run_pending()
     assert odd.CALLS == []
     job = row(job)
-    assert job.status == Status.DEAD
+    assert (job.status, job.attempts) == (Status.SCHEDULED, 0), "it waits; see test_releases.py"
     assert job.last_error.startswith("UnknownTask")
 
 
@@ -149,22 +149,16 @@ def test_a_module_is_never_imported_because_a_row_names_it():
     assert "antigravity" not in sys.modules
 
 
-def test_a_job_of_an_unknown_task_is_tried_again_since_it_may_be_deployed_yet():
-    job = JobFactory(task_path="tests.sample.tasks.of_the_next_release")
-    run_pending()
-    assert row(job).status == Status.SCHEDULED
-
-
 @pytest.mark.parametrize(
     ("args", "kwargs"),
     [([1], {}), ([1, 2, 3], {}), ([], {"nonsense": 1}), ([1, 2], {"a": 1})],
 )
-def test_arguments_that_the_task_no_longer_takes_fail_that_job(args, kwargs, neighbour):
+def test_arguments_that_the_task_does_not_take_hold_up_that_job_only(args, kwargs, neighbour):
     job = JobFactory(args=args, kwargs=kwargs, max_attempts=1)
     neighbour()
     run_pending()
-    assert row(job).last_error.startswith("TypeError")
-    assert row(job).status == Status.DEAD
+    assert row(job).last_error.startswith("TaskChanged")
+    assert row(job).status == Status.SCHEDULED
 
 
 def test_a_broken_receiver_in_between_changes_no_outcome(caplog, neighbour):

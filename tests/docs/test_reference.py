@@ -15,14 +15,15 @@ from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
 import django_jobs
-from django_jobs import Backoff, Cancel, ShuttingDown, Snooze, TimedOut, execute
+from django_jobs import Backoff, Cancel, ShuttingDown, Snooze, TimedOut
 from django_jobs.admin.verbs import VERBS
 from django_jobs.claim import Claim
 from django_jobs.conf import READERS, Options
+from django_jobs.exceptions import UnknownTask
 from django_jobs.failure import Failure
-from django_jobs.log import log_job
+from django_jobs.log import log_ended, log_job
 from django_jobs.models import Job, Status
-from django_jobs.policy import Kind, Policy, decide
+from django_jobs.policy import Kind, Policy, after_unavailable, decide
 from django_jobs.results import RESULT_STATUS
 from django_jobs.task import UNSET, job
 from django_jobs.worker.stop import Exit
@@ -202,11 +203,12 @@ def ends_of_attempts() -> set[tuple[str, str]]:
         (1, ShuttingDown()),
     ]
     outcomes = [(decide(policy, attempt, error), error) for attempt, error in ends]
+    outcomes.append((after_unavailable("…", waited=1, grace=2), UnknownTask("a.b")))
     assert {outcome.kind for outcome, _ in outcomes if outcome} == set(Kind) - {Kind.LOST}
     claim = Claim(Job(task_path="a.b"), uuid4(), "host:1")
     records = logged_by(
         lambda: [
-            execute._log_end(claim, outcome, error and Failure.of(error), error, 0.1)
+            log_ended(claim, outcome, error and Failure.of(error), error, 0.1)
             for outcome, error in outcomes
         ]
     )
