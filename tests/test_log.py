@@ -45,7 +45,12 @@ def records(db, caplog):
         (lambda: tasks.unwanted.enqueue(), "dead", "ERROR", "dead after attempt 1 of 2"),
         (lambda: tasks.steer.enqueue("snooze", after=90), "snoozed", "INFO", "snoozed for 90.0 s"),
         (lambda: tasks.steer.enqueue("cancel"), "cancelled", "INFO", "cancelled after 0."),
-        (lambda: JobFactory(task_path="os.system"), "retry", "WARNING", "Unknown task 'os.system'"),
+        (
+            lambda: JobFactory(task_path="os.system"),
+            "unavailable",
+            "WARNING",
+            "Unknown task 'os.system'",
+        ),
     ],
     ids=["success", "retry", "dead", "snooze", "cancel", "unknown"],
 )
