@@ -165,7 +165,7 @@ def _pick(
     if among is None:
         return _pick_any(backend_name, queues, columns, most, using)
     jobs = claimable(backend_name, queues, using).filter(pk__in=among)
-    return locking_select(jobs.values_list(*columns)[:most], None)
+    return locking_select(jobs.values_list(*columns)[:most])
 
 
 @lru_cache(maxsize=1024)

@@ -1,5 +1,6 @@
 """
-Run one attempt: from a claim to an outcome. Nothing here writes to the job's row.
+Run one attempt: from a claim to an outcome. Nothing here writes to the job's row, except that a
+success is recorded in the task's own transaction where the task is atomic or says complete().
 """
 
 from __future__ import annotations
