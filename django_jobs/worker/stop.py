@@ -31,6 +31,7 @@ NOTICE_SECONDS: Final = 2.0
 # What is kept of the deadline for writing what is left to write.
 FLUSH_SECONDS: Final = 0.5
 TICK: Final = 0.05
+SIGQUIT: Final = getattr(signal, "SIGQUIT", None)
 # A signal to a process group that its leader hands on as well arrives twice; the second
 # within so many seconds is taken for the first.
 ECHO_SECONDS: Final = 0.25
@@ -64,6 +65,8 @@ class Stop:
         reason = self.reason
         name = reason.signal.name if isinstance(reason, Received) else str(reason)
         logger.info("Stopping: %s", name, extra={"event": "worker_stopping"})
+        if isinstance(reason, Received):
+            self._show_stacks(reason)  # while every thread is still at what it does
         self.process.claimer.stop()
         if self.process.listener:
             self.process.listener.stop()
@@ -82,16 +85,20 @@ class Stop:
             except queue.Empty:
                 continue
             if isinstance(again, Received):
+                self._show_stacks(again)
                 self._obey(again)
         return self._finish()
 
-    def _obey(self, received: Received) -> None:
-        if received.signal == getattr(signal, "SIGQUIT", None):
+    def _show_stacks(self, received: Received) -> None:
+        if received.signal == SIGQUIT:
             logger.warning(
                 "QUIT received, the stacks:\n%s",
                 stacks(threading.enumerate()),
                 extra={"event": "stacks"},
             )
+
+    def _obey(self, received: Received) -> None:
+        if received.signal == SIGQUIT:
             self._leave("QUIT received")
         if self.process.deadline < float("inf"):
             if received.at - self.signalled_at < ECHO_SECONDS:
