@@ -11,12 +11,12 @@ from ..exceptions import Interrupt, LeaseLost
 from .loop_side import LoopSide
 
 # Outcomes that may wait for the database before claiming pauses, beyond one per thread.
-UNRECORDED_MAX: Final = 500
+UNRECORDED_MAX: Final = 1500
 
 # Jobs are claimed ahead for so many seconds of work, so that a slot doesn't wait for the
 # database; and so many at the most.
 AHEAD_SECONDS: Final = 0.1
-AHEAD_MAX: Final = 300
+AHEAD_MAX: Final = 1000
 # What stands in line for longer than this was a wrong guess, and is given back.
 STALE_SECONDS: Final = 0.5
 

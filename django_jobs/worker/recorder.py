@@ -23,7 +23,7 @@ from ..results import announce_finished
 from ..signals import has_receivers, log_state
 from .board import Board
 
-BATCH: Final = 300
+BATCH: Final = 600
 # While so many outcomes a second come, a batch gathers for a moment: fewer statements, and
 # fewer turns of the interpreter lock. Else nothing waits.
 BUSY: Final = 1000
