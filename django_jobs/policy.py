@@ -246,8 +246,24 @@ def after_unavailable(why: str, waited: float, grace: float) -> Outcome:
     return Outcome(Kind.SNOOZED, Next.SCHEDULED, delay=delay, refund=True, reason=why)
 
 
-def after_loss(attempt: int, max_attempts: int) -> Outcome:
-    """What becomes of a job whose worker is gone: tried again at once, while it may be."""
+def after_loss(
+    attempt: int, max_attempts: int, *, alone: bool, crashes: int, max_crashes: int
+) -> Outcome:
+    """
+    What becomes of a job whose worker is gone: tried again at once, while it may be.
+
+    :param alone: whether its worker held no other job. Else nobody knows which of them it was,
+        and none pays for it; but what may be started only once isn't started again.
+    :param crashes: how many workers it has lost in a row, with this one.
+    :param max_crashes: how many it may lose.
+    """
+    if not alone and max_attempts > 1:
+        return Outcome(
+            Kind.LOST, Next.READY, refund=True, reason="the worker was lost, with several jobs"
+        )
+    if alone and crashes >= max_crashes:
+        reason = f"the worker was lost {crashes} times in a row, the last time with this job alone"
+        return Outcome(Kind.LOST, Next.DEAD, reason=reason)
     if attempt >= max_attempts:
         return Outcome(Kind.LOST, Next.DEAD, reason="the worker was lost; no attempts left")
     return Outcome(Kind.LOST, Next.READY, reason="the worker was lost")

@@ -29,7 +29,7 @@ _COLUMNS: Final = {
     "status": TEXT,
     "ends": INTEGER,
     "refund": INTEGER,
-    "crash": INTEGER,
+    "crashes": INTEGER,
     "delay": SECONDS,
     "last_error": TEXT,
     "return_value": JSON_TEXT,
@@ -54,6 +54,15 @@ class Finished:
     @property
     def job(self) -> Job:
         return self.claim.job
+
+    @property
+    def crashes(self) -> int:
+        """How many workers the job has lost in a row; with the first it becomes a suspect."""
+        if self.outcome.kind is Kind.LOST:
+            # One that was lost with other jobs is no proof against this one.
+            return max(self.job.crashes, 1) if self.outcome.refund else self.job.crashes + 1
+        came_through = self.claim.started and self.outcome.kind is not Kind.RELEASED
+        return 0 if came_through else self.job.crashes
 
     @property
     def last_error(self) -> str:
@@ -134,7 +143,7 @@ def _update(speaks: Dialect) -> str:
     ends = "t.ends = 1 OR job.cancel_requested_at IS NOT NULL"
     values = {
         "attempts": "job.attempts - t.refund",
-        "crashes": "job.crashes + t.crash",
+        "crashes": "t.crashes",
         "run_after": (
             f"CASE WHEN t.delay IS NULL THEN job.run_after ELSE {speaks.later('t.delay')} END"
         ),
@@ -163,7 +172,7 @@ def _row(finished: Finished, speaks: Dialect) -> tuple[Any, ...]:
         outcome.next.value,
         int(outcome.next in _ENDS),
         int(outcome.refund),
-        int(outcome.kind is Kind.LOST),
+        finished.crashes,
         delay,
         finished.last_error,
         None if value is None else json.dumps(value),

@@ -248,11 +248,23 @@ class TestDecide:
             assert outcome.refund
 
 
-@given(st.integers(1, 20), st.integers(1, 20))
-def test_a_lost_attempt_counts(attempt, most):
-    outcome = after_loss(attempt, most)
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9), st.integers(1, 9))
+def test_an_attempt_lost_alone_counts(attempt, most, crashes, most_crashes):
+    outcome = after_loss(attempt, most, alone=True, crashes=crashes, max_crashes=most_crashes)
     assert (outcome.kind, outcome.refund) == (Kind.LOST, False)
-    assert outcome.next is (Next.DEAD if attempt >= most else Next.READY)
+    dead = attempt >= most or crashes >= most_crashes
+    assert outcome.next is (Next.DEAD if dead else Next.READY)
+
+
+@given(st.integers(1, 20), st.integers(2, 20), st.integers(1, 9))
+def test_an_attempt_lost_with_others_is_given_back(attempt, most, crashes):
+    outcome = after_loss(attempt, most, alone=False, crashes=crashes, max_crashes=1)
+    assert (outcome.kind, outcome.next, outcome.refund) == (Kind.LOST, Next.READY, True)
+
+
+def test_what_may_be_tried_only_once_is_dead_with_its_worker():
+    outcome = after_loss(1, 1, alone=False, crashes=1, max_crashes=3)
+    assert (outcome.next, outcome.refund) == (Next.DEAD, False)
 
 
 def test_the_words_are_those_of_the_rows():

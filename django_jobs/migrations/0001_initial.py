@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                     "crashes",
                     models.PositiveSmallIntegerField(
                         default=0,
-                        help_text="How often the worker was lost while it ran.",
+                        help_text="How many workers were lost in a row while it ran.",
                         verbose_name="crashes",
                     ),
                 ),

@@ -93,7 +93,7 @@ class Job(models.Model):
     max_attempts = models.PositiveSmallIntegerField(_("max attempts"), default=1)
     claim_no = models.PositiveIntegerField(_("claim number"), default=0)
     crashes = models.PositiveSmallIntegerField(
-        _("crashes"), default=0, help_text=_("How often the worker was lost while it ran.")
+        _("crashes"), default=0, help_text=_("How many workers were lost in a row while it ran.")
     )
     run_after = models.DateTimeField(_("run after"), default=DbNow)
     enqueued_at = models.DateTimeField(_("enqueued"))

@@ -31,6 +31,9 @@ class Board:
     The line is only as long as about 100 ms of work at the duration that jobs have had, so
     that slow jobs are never hoarded; before the first job it is empty.
 
+    A job that a worker was lost with runs alone: when nothing else is on the board, and
+    nothing is claimed until it is recorded. If that worker is lost too, it is known who did it.
+
     :param threads: the number of slots.
     :param lease: seconds that a renewed lease holds.
     :param coroutines: how many coroutine jobs run at once beside the slots, see LoopSide.
@@ -47,6 +50,9 @@ class Board:
         self._idle = 0
         self._waking = False
         self._line: deque[Claim] = deque()
+        self._apart: deque[Claim] = deque()  # one at the most, until nothing else is here
+        self._alone: Claim | None = None
+        self._alone_on_loop = False
         self._calls: deque[Call] = deque()
         # Claims and not jobs: a job that was lost, and that still runs here, may be claimed again.
         self._running: set[Claim] = set()
@@ -76,6 +82,10 @@ class Board:
         return slots, ahead if slots or ahead >= most / 2 else 0
 
     def _may_claim(self) -> bool:
+        if self._alone is not None:
+            if self._alone in self._all():
+                return False
+            self._alone = None
         return self.holds_lease and len(self._unrecorded) <= UNRECORDED_MAX + self.threads
 
     def _ahead(self) -> int:
@@ -89,6 +99,13 @@ class Board:
                 self._moved = time.monotonic()
             self._line.extend(claims)
             self._wake_one()
+
+    def set_apart(self, claim: Claim, *, on_loop: bool) -> None:
+        """Let ``claim`` run alone, and claim nothing until it is recorded."""
+        with self._lock:
+            self._alone, self._alone_on_loop = claim, on_loop
+            self._apart.append(claim)
+            self._look_if_empty()
 
     def coroutine_room(self) -> int:
         """How many more coroutine jobs may be claimed now."""
@@ -207,6 +224,14 @@ class Board:
 
     def _look_if_empty(self) -> None:
         """What ran may have enqueued more; with nothing in line it is time to look."""
+        if self._apart and not self._has_others():
+            if self._alone_on_loop:
+                self.loop.put(self._apart)
+            else:
+                self._line.extend(self._apart)
+                self._moved = time.monotonic()
+                self._wake_one()
+            self._apart.clear()
         self._woken = self._woken or not self._line
         self._news.notify()
 
@@ -221,8 +246,11 @@ class Board:
     def claims(self) -> set[Claim]:
         """All claims that are not recorded yet."""
         with self._lock:
-            waiting = (*self._line, *self.loop.line)
-            return {*waiting, *self._unrecorded, *self._running, *self.loop.running}
+            return self._all()
+
+    def _all(self) -> set[Claim]:
+        waiting = (*self._line, *self._apart, *self.loop.line)
+        return {*waiting, *self._unrecorded, *self._running, *self.loop.running}
 
     def lease_renewed(self, since: float) -> None:
         """The lease was renewed by a statement sent at ``since`` (monotonic)."""
@@ -249,7 +277,7 @@ class Board:
     def withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take those claims off the line that have not started; they are to be recorded."""
         with self._lock:
-            lines = (self._line, self.loop.line)
+            lines = (self._line, self._apart, self.loop.line)
             return [claim for line in lines for claim in self._withdraw_from(line, wanted)]
 
     def _withdraw_from(self, line: deque[Claim], wanted: Callable[[Claim], bool]) -> list[Claim]:
@@ -264,8 +292,9 @@ class Board:
     def give_up(self) -> list[Claim]:
         """All that waits or runs, to be recorded as given back; nothing more is handed out."""
         with self._lock:
-            out = [*self._line, *self.loop.line, *self._running, *self.loop.running]
-            for part in (self._line, self.loop.line, self._calls):
+            waiting = (*self._line, *self._apart, *self.loop.line)
+            out = [*waiting, *self._running, *self.loop.running]
+            for part in (self._line, self._apart, self.loop.line, self._calls):
                 part.clear()
             self._running.clear()
             self.loop.running.clear()
@@ -282,8 +311,12 @@ class Board:
     def is_empty(self) -> bool:
         """Whether nothing waits, runs, is to be recorded or called."""
         with self._lock:
-            waits_or_runs = self._line or self._running or self.loop.line or self.loop.running
-            return not (waits_or_runs or self._unrecorded or self._calls or self._busy_calls)
+            return not (self._apart or self._has_others())
+
+    def _has_others(self) -> bool:
+        """Whether anything is here besides what is set apart."""
+        waits_or_runs = self._line or self._running or self.loop.line or self.loop.running
+        return bool(waits_or_runs or self._unrecorded or self._calls or self._busy_calls)
 
     def close(self) -> None:
         """Let every waiting thread go."""

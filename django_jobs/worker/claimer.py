@@ -66,6 +66,7 @@ class Claimer(threading.Thread):
         self._stopping = threading.Event()
         self._claimed = 0
         self._look_past_at = 0.0
+        self._careful = False  # the last claim had one that is to run alone
         self._mixed = False  # whether coroutine jobs were among those seen last
 
     def stop(self) -> None:
@@ -119,6 +120,9 @@ class Claimer(threading.Thread):
         slots, ahead = self.board.room()
         coroutines = self.board.coroutine_room()
         left = self._left()
+        if self._careful:
+            # Where one is there are others, and all but the first would be given back.
+            return Room(min(slots, left, 1), 0, min(coroutines, left, 1))
         return Room(min(slots, left), min(ahead, max(0, left - slots)), min(coroutines, left))
 
     def _left(self) -> int:
@@ -167,6 +171,16 @@ class Claimer(threading.Thread):
         return claims, len(claims) == len(wanted)
 
     def _add(self, claims: list[Claim], room: Room) -> None:
+        first = next((place for place, each in enumerate(claims) if each.job.crashes), None)
+        self._careful = first is not None
+        if first is None:
+            return self._hand_out(claims, room)
+        # In their order: those before the first suspect, then it alone, then the others anew.
+        self._refuse(claims[first + 1 :])
+        self._hand_out(claims[:first], room)
+        self.board.set_apart(claims[first], on_loop=is_coroutine(claims[first].job.task_path))
+
+    def _hand_out(self, claims: list[Claim], room: Room) -> None:
         if not self.board.loop.most:
             return self.board.add(claims)
         # They may be other jobs than those that were looked at, if any were.
@@ -174,13 +188,16 @@ class Claimer(threading.Thread):
         waited = [Waiting(j.pk, j.task_path, j.attempts - 1, j.max_attempts) for j in jobs]
         fitting = {job.pk for job in room.fitting(waited)}
         left_over = [claim for claim in claims if claim.job.pk not in fitting]
-        self.board.refuse(left_over)
-        self._give_back(left_over)
+        self._refuse(left_over)
         kept = [claim for claim in claims if claim.job.pk in fitting]
         coroutines = [claim for claim in kept if is_coroutine(claim.job.task_path)]
         self._mixed = self._mixed or bool(coroutines or left_over)
         self.board.loop.add(coroutines)
         self.board.add([claim for claim in kept if not is_coroutine(claim.job.task_path)])
+
+    def _refuse(self, claims: list[Claim]) -> None:
+        self.board.refuse(claims)
+        self._give_back(claims)
 
     def _give_back(self, claims: list[Claim]) -> None:
         for each in claims:

@@ -24,7 +24,7 @@ from ..failure import storable
 from ..models import Job, Status, Worker
 from ..record import Finished
 from ..release import log_released, released
-from ..rescue import BATCH, rescue
+from ..rescue import rescue
 from ..results import announce_finished
 from .board import Board
 
@@ -120,13 +120,11 @@ class Heartbeat(threading.Thread):
     def _beat(self) -> None:
         self._renew()
         self._compare()
-        while rescued := rescue(self.using):
+        while rescued := rescue(self.using, max_crashes=self.backend.jobs_options.max_crashes):
             for finished in rescued:
                 # Receivers are somebody else's code: it must not hold up the lease.
                 self.board.call(partial(announce_finished, self.backend, finished))
             self.board.wake()
-            if len(rescued) < BATCH:
-                break
 
     def _renew(self) -> None:
         since = time.monotonic()

@@ -46,10 +46,14 @@ class LoopSide:
 
     def add(self, claims: Iterable[Claim]) -> None:
         with self._lock:
-            self.line.extend(claims)
-            if self.line and self.called_at is None:
-                self.called_at = time.monotonic()
-                self.call()
+            self.put(claims)
+
+    def put(self, claims: Iterable[Claim]) -> None:
+        """``add()``, where the lock is held."""
+        self.line.extend(claims)
+        if self.line and self.called_at is None:
+            self.called_at = time.monotonic()
+            self.call()
 
     def take(self) -> list[Claim] | None:
         """All that stands in line, without waiting. None when the board is closed."""

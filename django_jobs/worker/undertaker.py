@@ -54,7 +54,7 @@ class Undertaker(threading.Thread):
         Worker.objects.using(self.using).filter(pk=worker_id).update(
             stopped_at=DbNow(), lease_expires_at=DbNow()
         )
-        while rescued := rescue(self.using):
+        while rescued := rescue(self.using, max_crashes=self.backend.jobs_options.max_crashes):
             for finished in rescued:
                 try:
                     announce_finished(self.backend, finished)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.models.deletion import Collector
 from django.utils import timezone
 
@@ -81,7 +81,7 @@ def test_record_goes_before_a_rescue_that_comes_later(worker: Worker) -> None:
     with other_session() as other:
         with write_transaction("default"):
             assert write_outcomes([Finished(claimed, SUCCEEDED)], "default") == []
-            rescued = other.start(rescue, "default")
+            rescued = other.start(rescue, "default", max_crashes=3)
         assert rescued.result(30) == []
     assert row(claimed).status == Status.SUCCESSFUL
     assert not JobAttempt.objects.exists()
@@ -92,7 +92,7 @@ def test_rescue_goes_before_a_record_that_comes_later(worker: Worker) -> None:
     expire(worker)
     with other_session() as other:
         with write_transaction("default"):
-            assert len(rescue("default")) == 1
+            assert len(rescue("default", max_crashes=3)) == 1
             late = other.start(succeed, claimed)
         lost = late.result(30)
     assert [finished.claim for finished in lost] == [claimed]
@@ -103,11 +103,35 @@ def test_rescue_goes_before_a_record_that_comes_later(worker: Worker) -> None:
 def test_two_rescues_count_one_loss(worker: Worker) -> None:
     claimed = claim_one(worker)
     expire(worker)
-    rescued = race([partial(rescue, "default")] * 4)
+    rescued = race([partial(rescue, "default", max_crashes=3)] * 4)
     assert sum(len(finished) for finished in rescued) == 1
     after = row(claimed)
     assert (after.status, after.crashes) == (Status.READY, 1)
     assert JobAttempt.objects.count() == 1
+
+
+def test_of_jobs_that_lose_their_worker_together_none_looks_alone(worker: Worker) -> None:
+    claims = []
+    for _ in range(4):
+        tasks.add.enqueue(1, 2)
+        claims += claim(worker, ALL, 1, "default")
+    expire(worker)
+    rescued = race([partial(rescue, "default", max_crashes=3)] * 4)
+    assert sum(len(finished) for finished in rescued) == 4
+    assert {(row(each).attempts, row(each).crashes) for each in claims} == {(0, 1)}
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="there only one session writes at a time")
+def test_a_job_whose_neighbour_is_locked_does_not_look_alone(worker: Worker) -> None:
+    for _ in range(2):
+        tasks.add.enqueue(1, 2)
+    held, free = claim(worker, ALL, 2, "default")
+    expire(worker)
+    with other_session() as other, write_transaction("default"):
+        list(Job.objects.select_for_update().filter(pk=held.job.pk))
+        rescued = other.call(rescue, "default", max_crashes=3)
+    assert [finished.job.pk for finished in rescued] == [free.job.pk]
+    assert (row(free).attempts, row(free).crashes) == (0, 1)
 
 
 def test_cancel_during_a_claim_reaches_the_running_job(worker: Worker) -> None:

@@ -40,7 +40,7 @@ def test_the_picture_shows_what_the_table_lists() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_wandering_jobs_take_each_of_them_and_no_other(seed: int, db: None) -> None:
     wanderers = Wanderers(random.Random(seed))
-    for _ in range(600):
+    for _ in range(1000):
         wanderers.step()
     assert wanderers.seen == LISTED
 
@@ -106,7 +106,7 @@ class Wanderers:
 
     def lose_the_worker(self) -> None:
         Worker.objects.filter(pk=self.worker.pk).update(lease_expires_at=DbNow())
-        rescue("default")
+        rescue("default", max_crashes=3)
         self.hire()
         del self.claims[:-2]  # two late outcomes are enough
 

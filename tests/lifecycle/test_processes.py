@@ -152,3 +152,17 @@ def test_a_stop_while_the_workers_still_start_cuts_nothing_short(start_worker: S
     process.terminate()
     assert process.wait() == 0, process
     assert_nothing_runs()
+
+
+def test_a_job_that_kills_its_process_dies_and_its_neighbours_pay_nothing(two: Process) -> None:
+    neighbours = [tasks.sleep.enqueue(0.5) for _ in range(6)]
+    killer = tasks.kill_the_process.enqueue()
+    neighbours += [tasks.sleep.enqueue(0.5) for _ in range(6)]
+    row = wait_for_status(killer, Status.DEAD, timeout=60)
+    assert row.last_error.startswith("the worker was lost 3 times in a row")
+    for result in neighbours:
+        found = wait_for_status(result, Status.SUCCESSFUL, timeout=60)
+        assert (found.attempts, found.crashes) == (1, 0)
+    two.terminate()
+    assert two.wait() == 0, two
+    assert_nothing_runs()

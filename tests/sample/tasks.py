@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -146,3 +148,9 @@ async def hold_up_the_loop(seconds: float) -> None:
 async def report_progress_async(context: JobContext) -> None:
     context.progress(1, 2, "half")
     await asyncio.sleep(60)
+
+
+@job()
+def kill_the_process() -> None:
+    """Like a segmentation fault, or the kernel when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)

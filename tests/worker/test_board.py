@@ -184,3 +184,61 @@ def test_an_older_claim_of_the_same_job_that_ends_takes_no_other_off_the_board()
     assert board.claims() == {new}, "it runs, so it is neither finished nor a stray"
     assert not board.is_empty()
     assert board.room() == (1, 0)
+
+
+class TestAlone:
+    """A job that a worker was lost with runs by itself."""
+
+    def test_it_waits_until_nothing_else_is_there_and_nothing_is_claimed_meanwhile(self) -> None:
+        board = Board(threads=2, lease=30)
+        first, suspect = claims(2)
+        board.add([first])
+        assert board.take() is first
+        board.set_apart(suspect, on_loop=False)
+        assert board.room() == (0, 0)
+        assert suspect in board.claims()
+        board.ran(first, recording=True, seconds=3)
+        assert board.running() == []
+        board.recorded([first])
+        assert board.take() is suspect
+        assert (board.room(), board.coroutine_room()) == ((0, 0), 0)
+        board.ran(suspect, recording=True, seconds=3)
+        assert board.room() == (0, 0), "a loss before the record would still be its own"
+        board.recorded([suspect])
+        assert board.room() == (2, 0)
+
+    def test_on_an_empty_board_it_starts_at_once(self) -> None:
+        board = Board(threads=2, lease=30)
+        (suspect,) = claims(1)
+        board.set_apart(suspect, on_loop=False)
+        assert board.take() is suspect
+
+    def test_a_coroutine_job_waits_for_the_threads_too(self) -> None:
+        board = Board(threads=2, lease=30, coroutines=5)
+        first, suspect = claims(2)
+        board.add([first])
+        board.take()
+        board.set_apart(suspect, on_loop=True)
+        assert board.loop.take() == []
+        board.ran(first, recording=False, seconds=1)
+        board.recorded([])
+        assert board.loop.take() == [suspect]
+
+    def test_one_that_loses_its_claim_leaves_the_board_free(self) -> None:
+        board = Board(threads=2, lease=30)
+        board.set_apart(*claims(1), on_loop=False)
+        taken = board.take()
+        assert isinstance(taken, Claim)
+        board.ran(taken, recording=False, seconds=3)
+        assert board.room() == (2, 0)
+
+    def test_a_stop_gives_it_back_like_any_other(self) -> None:
+        board = Board(threads=2, lease=30)
+        first, suspect = claims(2)
+        board.add([first])
+        board.take()
+        board.set_apart(suspect, on_loop=False)
+        assert not board.is_empty()
+        assert board.withdraw(lambda claim: True) == [suspect]
+        board.set_apart(suspect, on_loop=False)
+        assert set(board.give_up()) == {first, suspect}
