@@ -83,7 +83,7 @@ class DatabaseBackend(BaseTaskBackend):
 
     def get_result(self, result_id: str) -> TaskResult[Any, Any]:
         from .models import Job
-        from .registry import discover, find_task
+        from .registry import look_up
         from .results import job_result
 
         try:
@@ -95,13 +95,9 @@ class DatabaseBackend(BaseTaskBackend):
         except (ValueError, TypeError, AttributeError, Job.DoesNotExist):
             raise TaskResultDoesNotExist(result_id) from None
         try:
-            task = find_task(job.task_path)
-        except UnknownTask:
-            discover(self.jobs_options.task_modules)
-            try:
-                task = find_task(job.task_path)
-            except UnknownTask as error:
-                raise TaskResultDoesNotExist(str(error)) from None
+            task = look_up(job.task_path, self.jobs_options.task_modules)
+        except UnknownTask as error:
+            raise TaskResultDoesNotExist(str(error)) from None
         history = sorted(job.history.all(), key=lambda attempt: attempt.claim_no)
         return job_result(task, job, history)
 

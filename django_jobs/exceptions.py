@@ -163,5 +163,12 @@ class TaskModuleError(JobsError):
         self.module = module
 
 
+class Concealed(JobsError):
+    """
+    Stands in the log for what a job with sensitive arguments raised: its masked text, without
+    the frames, whose variables an error report would show.
+    """
+
+
 class InvalidOptions(ImproperlyConfigured):
     """``TASKS[alias]["OPTIONS"]`` is not usable; the system checks list each problem."""

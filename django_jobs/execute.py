@@ -22,13 +22,21 @@ from .claim import Claim
 from .compat import Task, TaskError, TaskResult, TaskResultStatus, task_started
 from .context import JobContext, Report, enter
 from .db.transactions import write_transaction
-from .exceptions import CancelRequested, Interrupt, LeaseLost, TaskChanged, TaskUnavailable
+from .exceptions import (
+    CancelRequested,
+    Concealed,
+    Interrupt,
+    LeaseLost,
+    TaskChanged,
+    TaskUnavailable,
+)
 from .failure import Failure
 from .log import log_ended, log_job, log_lost, log_started
 from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, after_unavailable, decide
 from .record import Finished, record
 from .registry import find_task, is_coroutine_function
 from .results import job_result
+from .sensitive import hiding
 from .signals import has_receivers, log_state, send
 from .steps import Steps
 from .task import check_atomic, misfit, policy_of
@@ -187,6 +195,12 @@ class Attempt:
 
     def end(self, value: Any, exception: BaseException | None) -> Finished | None:
         claim, duration = self.claim, time.monotonic() - self._started
+        failure, shown, hide = None, exception, None
+        if exception is not None:
+            hide = hiding(self.task, claim.job)
+            failure = Failure.of(exception, hide)
+            if hide is not None and not isinstance(exception, TaskUnavailable):
+                shown = Concealed(failure.traceback)
         if self.completed is not None:
             if exception is not None and not isinstance(exception, Interrupt):
                 log_job(
@@ -196,16 +210,17 @@ class Attempt:
                     "raised %s after it was complete; it is not tried again",
                     type(exception).__name__,
                     worker=claim.worker_name,
-                    exc_info=exception,
+                    exc_info=shown,
                 )
             log_ended(claim, SUCCEEDED, None, None, duration)
             return self.completed
-        failure = None if exception is None else Failure.of(exception)
         outcome = self._decide(exception, failure)
         if outcome is None:
             log_lost(claim, duration)
             return None
-        log_ended(claim, outcome, failure, exception, duration)
+        if hide is not None:
+            outcome = replace(outcome, reason=hide(outcome.reason))
+        log_ended(claim, outcome, failure, shown, duration)
         if outcome.kind in (Kind.RELEASED, Kind.SNOOZED, Kind.CANCELLED):
             failure = None  # no error happened; the outcome says why
         return Finished(claim, outcome, value, failure)

@@ -1,6 +1,7 @@
 """An exception as text that every database can store."""
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .models.attempt import MESSAGE_LENGTH, TRACEBACK_LENGTH
@@ -22,8 +23,12 @@ class Failure:
     traceback: str
 
     @classmethod
-    def of(cls, exception: BaseException) -> "Failure":
-        """Describe ``exception``, whatever its own methods do."""
+    def of(cls, exception: BaseException, hide: Callable[[str], str] | None = None) -> "Failure":
+        """
+        Describe ``exception``, whatever its own methods do.
+
+        :param hide: takes out of a text what nobody is to see.
+        """
         kind = type(exception)
         try:
             message = str(exception)
@@ -33,6 +38,8 @@ class Failure:
             text = "".join(traceback.format_exception(exception))
         except BaseException as error:
             text = f"<no traceback: formatting it failed: {type(error).__name__}>"
+        if hide is not None:  # before they are cut, which could leave a part
+            message, text = hide(message), hide(text)
         return cls(
             exception_class=storable(f"{kind.__module__}.{kind.__qualname__}")[:255],
             message=cut(storable(message), MESSAGE_LENGTH),

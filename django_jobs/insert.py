@@ -55,9 +55,10 @@ class Prepared:
     """
 
     id: UUID
-    args: list[Any]
-    kwargs: dict[str, Any]
-    stored: tuple[str, str]
+    # In no repr, which an error report would show.
+    args: list[Any] = field(repr=False)
+    kwargs: dict[str, Any] = field(repr=False)
+    stored: tuple[str, str] = field(repr=False)
     metadata: dict[str, Any] = field(default_factory=dict)
 
 

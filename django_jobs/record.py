@@ -21,6 +21,7 @@ from .db.transactions import write_transaction
 from .failure import Failure, first_line
 from .models import Job, JobAttempt, Status
 from .policy import Kind, Next, Outcome
+from .sensitive import hiding_for
 
 # What an outcome says of its row.
 _COLUMNS: Final = {
@@ -77,7 +78,7 @@ class Finished:
 def refused(claim: Claim, error: BaseException) -> Finished:
     """What is recorded where the real outcome can't be had or stored: dead, with ``error``."""
     outcome = Outcome(Kind.FAILED, Next.DEAD, reason="no outcome could be recorded")
-    return Finished(claim, outcome, failure=Failure.of(error))
+    return Finished(claim, outcome, failure=Failure.of(error, hiding_for(claim.job)))
 
 
 def record(

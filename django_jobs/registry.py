@@ -71,6 +71,20 @@ def find_task(path: str) -> Task[Any, Any]:
     return found
 
 
+def look_up(path: str, extra: Iterable[str] = ()) -> Task[Any, Any]:
+    """
+    The same, in a process that need not have imported every module of tasks yet.
+
+    :raises UnknownTask: as above.
+    :raises TaskModuleError: as ``discover()``.
+    """
+    try:
+        return find_task(path)
+    except UnknownTask:
+        discover(extra)
+        return find_task(path)
+
+
 def _task_at(path: str) -> Task[Any, Any] | None:
     module_name, _, name = path.rpartition(".")
     found = getattr(sys.modules.get(module_name), name, None)

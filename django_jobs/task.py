@@ -22,6 +22,7 @@ from .compat import (
 from .context import JobContext
 from .policy import Backoff, BackoffFunction, Policy
 from .registry import add_alias
+from .sensitive import SENSITIVE_ATTRIBUTE, check_sensitive
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +69,7 @@ def job(
     give_up_on: tuple[type[BaseException], ...] = ...,
     aliases: tuple[str, ...] = ...,
     atomic: bool | str = ...,
+    sensitive: tuple[str, ...] = ...,
 ) -> Callable[[Callable[Concatenate[JobContext, P], R]], Task[P, R]]: ...
 @overload
 def job(
@@ -83,6 +85,7 @@ def job(
     give_up_on: tuple[type[BaseException], ...] = ...,
     aliases: tuple[str, ...] = ...,
     atomic: bool | str = ...,
+    sensitive: tuple[str, ...] = ...,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def job(
     function: Callable[..., Any] | None = None,
@@ -99,6 +102,7 @@ def job(
     give_up_on: tuple[type[BaseException], ...] = UNSET,
     aliases: tuple[str, ...] = (),
     atomic: bool | str = False,
+    sensitive: tuple[str, ...] = (),
 ) -> Any:
     """
     Make a task of a function. It is an ordinary ``django.tasks`` task, for any backend.
@@ -111,8 +115,10 @@ def job(
     :param atomic: run each attempt in one transaction with the record of its success, so
         that what it writes to that database is written exactly once. The database is the
         default one, or the alias that is given; it has to be the one that holds the jobs.
+    :param sensitive: names of arguments whose values are masked wherever the job is shown: in
+        the admin, the log, and the errors of its attempts.
     :raises ValueError: a figure of the policy is out of its range, an alias belongs to
-        another task, or the function can't be atomic.
+        another task, the function can't be atomic, or has no argument of such a name.
     :raises InvalidTask: Django's or the backend's own checks refuse the task.
     """
     given: dict[str, Any] = {
@@ -144,6 +150,8 @@ def job(
             takes_context=takes_context,  # type: ignore[call-overload]
         )(func)
         # Only now, when it is known to be a function that can carry it.
+        check_sensitive(func, sensitive, takes_context=takes_context)
+        setattr(func, SENSITIVE_ATTRIBUTE, sensitive)
         setattr(func, POLICY_ATTRIBUTE, given)
         setattr(func, ATOMIC_ATTRIBUTE, DEFAULT_DB_ALIAS if atomic is True else atomic or None)
         for alias in aliases:

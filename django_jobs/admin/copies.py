@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..backend import DatabaseBackend
-from ..compat import InvalidTask, InvalidTaskBackend, Task, task_backends
-from ..exceptions import JobsError, UnknownTask
+from ..compat import InvalidTask, InvalidTaskBackend, task_backends
+from ..exceptions import JobsError
 from ..insert import Prepared, Target, announce, insert, prepare, target
 from ..models import Job
-from ..registry import discover, find_task
+from ..registry import look_up
 
 COPY_OF = "copy_of"
 
@@ -85,16 +84,7 @@ def _target(job: Job) -> Target:
         backend = None
     if not isinstance(backend, DatabaseBackend):
         raise NoDatabaseBackend(job.backend_name)
-    task = _find(job.task_path, backend).using(
+    task = look_up(job.task_path, backend.jobs_options.task_modules).using(
         queue_name=job.queue_name, priority=job.priority, backend=job.backend_name
     )
     return target(backend, task)
-
-
-def _find(task_path: str, backend: DatabaseBackend) -> Task[Any, Any]:
-    try:
-        return find_task(task_path)
-    except UnknownTask:
-        # A web process need not have imported every module of tasks yet.
-        discover(backend.jobs_options.task_modules)
-        return find_task(task_path)

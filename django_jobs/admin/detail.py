@@ -3,12 +3,17 @@
 from typing import Any, Final
 
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from ..compat import InvalidTaskBackend, task_backends
+from ..exceptions import JobsError
 from ..models import Job, JobAttempt, JobStep, Status
+from ..registry import look_up
+from ..sensitive import Hide, hiding, masked
 from . import display
 from .copies import COPY_OF
 from .outlook import Surroundings, surroundings, what_next
@@ -18,18 +23,21 @@ from .verbs import VERBS, Verb
 ATTEMPTS_SHOWN: Final = 50
 STEPS_SHOWN: Final = 200
 
+Call = tuple[list[Any], dict[str, Any]]
+
 
 def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str, Any]:
     """The context of the page: one or two statements for what is around, one for the history."""
     around = surroundings(job)
     may_view = model_admin.has_view_arguments_permission(request)
+    call, hide = _shown_call(job)
     timeline, left_out = _timeline(job, around)
     return {
         "title": job.task_name or job.task_path,
         "subtitle": None,
         "status": display.status_badge(job),
         "what_next": what_next(job, around),
-        "progress": display.progress_of(job.metadata),
+        "progress": display.progress_of(job.metadata, hide),
         "buttons": [
             {"verb": verb, "url": _verb_url(model_admin, request, job, verb)}
             for verb in VERBS.values()
@@ -37,11 +45,12 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
         ],
         "facts": _facts(model_admin, job, around),
         "may_view_arguments": may_view,
-        "values": _values(job) if may_view else [],
-        "metadata": _folded(_("Metadata"), job.metadata) if job.metadata else None,
+        "task_is_known": call is not None,
+        "values": _values(job, call, hide) if may_view else [],
+        "metadata": _folded(_("Metadata"), job.metadata, hide) if job.metadata else None,
         "timeline": timeline,
         "left_out": left_out,
-        "steps": [_step(step, may_view) for step in _steps(job)],
+        "steps": [_step(step, may_view, hide) for step in _steps(job)],
     }
 
 
@@ -95,16 +104,32 @@ def _worker_name(job: Job, around: Surroundings) -> str:
     return str(job.worker_id or "")
 
 
-def _values(job: Job) -> list[dict[str, Any]]:
-    values = [(_("Arguments"), job.args), (_("Keyword arguments"), job.kwargs)]
-    shown = [(label, value) for label, value in values if value]
+def _shown_call(job: Job) -> tuple[Call | None, Hide]:
+    """
+    The arguments as they may be shown, and what masks them elsewhere; no arguments where the
+    task isn't known here, so that nobody can say which are sensitive.
+    """
+    try:
+        backend: Any = task_backends[job.backend_name]
+        task = look_up(job.task_path, backend.jobs_options.task_modules)
+    except (JobsError, InvalidTaskBackend, ImproperlyConfigured, AttributeError):
+        return None, str
+    return masked(task, job.args, job.kwargs), hiding(task, job) or str
+
+
+def _values(job: Job, call: Call | None, hide: Hide) -> list[dict[str, Any]]:
+    shown = []
+    if call is not None:
+        args, kwargs = call
+        values = [(_("Arguments"), args), (_("Keyword arguments"), kwargs)]
+        shown = [_folded(label, value) for label, value in values if value]
     if job.status == Status.SUCCESSFUL:
-        shown.append((_("Return value"), job.return_value))
-    return [_folded(label, value) for label, value in shown]
+        shown.append(_folded(_("Return value"), job.return_value, hide))
+    return shown
 
 
-def _folded(label: str, value: Any) -> dict[str, Any]:
-    text = display.json_text(value)
+def _folded(label: str, value: Any, hide: Hide = str) -> dict[str, Any]:
+    text = hide(display.json_text(value))
     return {"label": label, "text": text, "is_long": display.is_long(text)}
 
 
@@ -126,14 +151,14 @@ def _steps(job: Job) -> list[JobStep]:
     return list(JobStep.objects.filter(job=job).order_by("finished_at", "pk")[:STEPS_SHOWN])
 
 
-def _step(step: JobStep, may_view: bool) -> dict[str, Any]:
+def _step(step: JobStep, may_view: bool, hide: Hide) -> dict[str, Any]:
     shown = may_view and step.result is not None
     return {
         "name": str(step),
         "number": step.number,
         "finished": display.moment(step.finished_at),
         "took": display.between(step.started_at, step.finished_at),
-        "result": _folded(_("Result"), step.result) if shown else None,
+        "result": _folded(_("Result"), step.result, hide) if shown else None,
     }
 
 

@@ -1,6 +1,7 @@
 """How values are shown: pure functions from values to text, or to escaped HTML."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -146,15 +147,19 @@ def is_long(text: str) -> bool:
     return len(text) > FOLD_LENGTH or text.count("\n") >= FOLD_LINES
 
 
-def progress_of(metadata: Any) -> dict[str, Any] | None:
-    """The progress that a task has reported, checked; None where it reported none."""
+def progress_of(metadata: Any, hide: Callable[[str], str] = str) -> dict[str, Any] | None:
+    """
+    The progress that a task has reported, checked; None where it reported none.
+
+    :param hide: takes out of a text what nobody is to see.
+    """
     found = metadata.get("progress") if isinstance(metadata, dict) else None
     if not isinstance(found, dict) or not isinstance(found.get("done"), int):
         return None
     done, total = found["done"], found.get("total")
     shown = {
         "done": number_format(done, force_grouping=True),
-        "note": str(found.get("note") or ""),
+        "note": hide(str(found.get("note") or "")),
     }
     if isinstance(total, int) and total > 0:
         shown |= {

@@ -1,6 +1,7 @@
 """Who may do what: each verb has a permission of its own, and GET changes nothing."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -8,8 +9,11 @@ from django.test import Client
 from django.urls import reverse
 
 from django_jobs.models import Job, Queue, Status
+from django_jobs.sensitive import MASK
+from django_jobs.testing import run_pending
 from tests.admin.pages import LIST, VERBS, Page, act, job_url, said
 from tests.factories import JobFactory, QueueFactory
+from tests.sample import secrets
 
 pytestmark = pytest.mark.django_db
 
@@ -155,3 +159,79 @@ def test_a_retry_needs_the_status_too(browser: Callable[..., Client]) -> None:
     assert "it is not dead" in said(response)[0]
     job.refresh_from_db()
     assert job.status == Status.RUNNING
+
+
+class TestSensitive:
+    TOKEN = "s3cr3t-token"
+
+    @pytest.fixture
+    def page(self, admin: Client) -> Callable[..., str]:
+        """The page of such a job, for somebody who may see everything."""
+
+        def get(**kwargs: object) -> str:
+            job = JobFactory(**{"task_path": "tests.sample.secrets.call_api", **kwargs})
+            pages = admin.get(job_url(job)), admin.get(LIST)
+            return "".join(Page(response).text for response in pages)
+
+        return get
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            {"args": ["how", TOKEN]},
+            {"args": [], "kwargs": {"how": "how", "token": TOKEN}},
+            {"args": ["how", TOKEN], "task_path": "tests.sample.secrets.former"},
+            {"args": ["how"], "kwargs": {"former_name": TOKEN}},
+        ],
+    )
+    def test_are_masked_for_everybody(self, page: Callable[..., str], call: Any) -> None:
+        shown = page(**call)
+        assert self.TOKEN not in shown
+        assert "how" in shown
+        assert MASK in shown
+
+    def test_are_not_searched(self, admin: Client) -> None:
+        JobFactory(task_path=secrets.call_api.module_path, args=["how", self.TOKEN])
+        assert "No job matches" in Page(admin.get(LIST, {"q": self.TOKEN})).text
+
+    def test_are_masked_where_something_quotes_them(self, page: Callable[..., str]) -> None:
+        quoted = page(
+            successful=True,
+            args=["how", self.TOKEN],
+            return_value=f"done with {self.TOKEN}",
+            metadata={"x": self.TOKEN, "progress": {"done": 1, "note": f"sends {self.TOKEN}"}},
+        )
+        assert self.TOKEN not in quoted
+        assert f"done with {MASK}" in quoted
+        assert f"sends {MASK}" in quoted
+
+    def test_the_result_of_a_step_too(self, admin: Client) -> None:
+        secrets.call_with_context.enqueue("-", self.TOKEN)
+        [job] = run_pending()
+        page = Page(admin.get(job_url(job))).text
+        assert f"session of {MASK}" in page
+        assert self.TOKEN not in page
+
+    @pytest.mark.parametrize(
+        "what", [{"task_path": "shop.tasks.gone"}, {"backend_name": "gone"}], ids=str
+    )
+    def test_all_are_hidden_where_the_task_is_not_known(
+        self, page: Callable[..., str], what: Any
+    ) -> None:
+        kwargs = {"task_path": "no.such.task"} | what
+        shown = page(args=["how", "an-argument"], **kwargs)
+        assert "an-argument" not in shown
+        assert "know the task" in shown
+
+    def test_a_copy_has_them_and_shows_them_no_more(self, admin: Client) -> None:
+        job = JobFactory(
+            successful=True,
+            task_path=secrets.call_api.module_path,
+            args=["how", self.TOKEN],
+        )
+        page = admin.post(job_url(job, "copy"), follow=True)
+        copy = Job.objects.exclude(pk=job.pk).get()
+        assert copy.args == ["how", self.TOKEN]
+        assert self.TOKEN not in Page(page).text
+        log = LogEntry.objects.values_list("object_repr", "change_message")
+        assert self.TOKEN not in repr(list(log))
