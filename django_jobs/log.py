@@ -20,6 +20,8 @@ logger = logging.getLogger("django_jobs")
 
 def one_line(text: str) -> str:
     """``text`` without control characters, which could forge lines of a log."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -47,12 +49,12 @@ def log_job(
         extra={
             "event": event,
             "job_id": str(job.pk),
-            "task": job.task_path,
-            "queue": job.queue_name,
+            "task": one_line(job.task_path),
+            "queue": one_line(job.queue_name),
             "attempt": job.attempts,
             "max_attempts": job.max_attempts,
             "claim_no": job.claim_no,
-            "worker": worker,
+            "worker": one_line(worker),
             "duration": duration,
             "delay": delay,
         },

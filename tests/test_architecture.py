@@ -183,6 +183,17 @@ def test_a_job_is_saved_nowhere_but_in_enqueue():
     assert saving <= {"django_jobs.enqueue", "django_jobs.worker.heartbeat"}
 
 
+def test_what_a_row_holds_is_never_evaluated_unpickled_or_imported():
+    """Modules are imported by the registry alone, and by name only what the settings name."""
+    forbidden = {"pickle", "marshal", "shelve", "yaml", "eval", "exec", "compile", "import_string"}
+    imports = {"import_module", "__import__"}
+    for module, path in MODULES.items():
+        names = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
+        found = {name.split(".")[-1] for name in imported(path, ast.walk(tree(path)))} | names
+        assert not found & forbidden, module
+        assert module == "django_jobs.registry" or not found & imports, module
+
+
 @pytest.mark.parametrize("module", ["django_jobs", "django_jobs.backend"])
 def test_it_can_be_imported_before_the_settings(module):
     code = (

@@ -1,12 +1,15 @@
 """One logger, one form of line, the same extra keys in each record."""
 
 import logging
+import threading
 
 import pytest
+from django.db import OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from django_jobs.compat import task_backends
+from django_jobs.db.connections import patiently
 from django_jobs.execute import execute
 from django_jobs.log import log_job, one_line
 from django_jobs.models import Job
@@ -100,6 +103,28 @@ def test_what_a_task_says_can_forge_no_line(records):
     for record in records():
         assert one_line(record.getMessage()) == record.getMessage()
     assert "evil\\n2024-01-01" in records()[0].getMessage()
+
+
+def test_nor_can_what_a_row_says_in_a_key(records):
+    JobFactory(task_path="a.evil\nforged", queue_name="mail\x1b[2J\r")
+    run_pending()
+    assert {r.task for r in records()} == {"a.evil\\nforged"}
+    assert {r.queue for r in records()} == {"mail\\x1b[2J\\r"}
+
+
+def test_trouble_of_the_database_is_one_line(caplog):
+    errors = [OperationalError("gone\n\tThis probably\x1b[2J means\n"), None]
+
+    def work():
+        if error := errors.pop(0):
+            raise error
+        return "done"
+
+    never = threading.Event()
+    assert patiently(work, "default", never.is_set, never) == "done"
+    [message] = caplog.messages
+    assert message.endswith("gone This probably\\x1b[2J means")
+    assert one_line(message) == message
 
 
 def test_the_message_of_an_exception_can_forge_no_line(records):

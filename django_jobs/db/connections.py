@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from django.db import close_old_connections, connections
 
 from ..exceptions import JobsError
+from ..log import one_line
 from .errors import is_transient
 
 R = TypeVar("R")
@@ -117,7 +118,7 @@ def patiently(
                 logger.warning(
                     "Database trouble, again in %.1f s: %s",
                     pause,
-                    str(error).strip(),
+                    one_line(" ".join(str(error).split())),
                     extra={"event": "database_trouble"},
                 )
             else:

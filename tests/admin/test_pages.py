@@ -364,6 +364,7 @@ class TestQueues:
 @pytest.fixture
 def hostile() -> Job:
     """A job that brings a script wherever text may come from."""
+    now = timezone.now()
     worker = WorkerFactory(hostname=SCRIPT, queues=SCRIPT, version=SCRIPT[:32])
     QueueFactory(name=SCRIPT)
     job = JobFactory(
@@ -377,6 +378,13 @@ def hostile() -> Job:
         kwargs={SCRIPT: SCRIPT},
         metadata={SCRIPT: SCRIPT, "copy_of": SCRIPT, "progress": {"done": 1, "note": SCRIPT}},
     )
+    JobStep.objects.create(
+        job=job,
+        name=SCRIPT,
+        key=SCRIPT,
+        result={SCRIPT: SCRIPT},
+        **{"number": 1, "claim_no": 1, "started_at": now, "finished_at": now},
+    )
     JobAttemptFactory(
         job=job,
         worker_name=SCRIPT,
@@ -389,6 +397,10 @@ def hostile() -> Job:
 
 def test_every_page_escapes_and_holds_under_a_strict_policy(admin: Client, hostile: Job) -> None:
     other = JobFactory(dead=True, task_path=hostile.task_path, last_error=SCRIPT)
+    # Of a known task, whose arguments are shown.
+    known = JobFactory(
+        successful=True, args=[SCRIPT], kwargs={SCRIPT: SCRIPT}, return_value={SCRIPT: SCRIPT}
+    )
     worker = reverse("admin:django_jobs_worker_change", args=[hostile.worker_id])
     queue = reverse("admin:django_jobs_queue_change", args=["_3Cscript_3Ealert(1)_3C_2Fscript_3E"])
     responses = [
@@ -398,6 +410,7 @@ def test_every_page_escapes_and_holds_under_a_strict_policy(admin: Client, hosti
             f"{LIST}?q={SCRIPT}",
             f"{LIST}?queue={SCRIPT}&task={SCRIPT}",
             job_url(hostile),
+            job_url(known),
             WORKERS,
             worker,
             QUEUES,

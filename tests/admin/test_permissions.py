@@ -1,5 +1,6 @@
 """Who may do what: each verb has a permission of its own, and GET changes nothing."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -151,6 +152,31 @@ class TestQueues:
         operator = browser("pause_queue")
         assert operator.post(QUEUE_ADD, {"name": "mail", "pause": "on"}).status_code == 302
         assert Queue.objects.paused().get().name == "mail"
+
+    @pytest.mark.parametrize("verb", ["pause", "resume"])
+    def test_get_and_a_forged_request_are_refused(self, verb: str, admin: Client) -> None:
+        queue = QueueFactory(name="mail", paused=verb == "resume")
+        data = {"action": verb, "index": "0", "_selected_action": "mail"}
+        forger = Client(enforce_csrf_checks=True)
+        forger.cookies = admin.cookies
+        admin.get(QUEUES, data)
+        assert forger.post(QUEUES, data).status_code == 403
+        assert forger.post(QUEUE_ADD, {"name": "other", "pause": "on"}).status_code == 403
+        assert Queue.objects.get().paused_at == queue.paused_at
+        assert not LogEntry.objects.exists()
+        admin.post(QUEUES, data)
+        assert Queue.objects.get().paused_at != queue.paused_at
+        assert LogEntry.objects.get().object_id == "mail"
+
+
+def test_no_page_imports_what_a_row_names(admin: Client) -> None:
+    job = JobFactory(dead=True, task_path="tests.sample.broken.task")
+    admin.get(job_url(job))
+    admin.get(LIST, {"task": job.task_path})
+    admin.post(job_url(job, "copy"))
+    admin.post(job_url(job, "retry"))
+    assert "tests.sample.broken" not in sys.modules
+    assert Job.objects.count() == 1
 
 
 def test_a_retry_needs_the_status_too(browser: Callable[..., Client]) -> None:

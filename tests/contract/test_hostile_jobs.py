@@ -7,13 +7,14 @@ import sys
 import pytest
 from django.utils import timezone, translation
 
-from django_jobs.compat import task_finished
-from django_jobs.models import JobAttempt, Status
+from django_jobs.compat import InvalidTask, task_finished
+from django_jobs.models import JobAttempt, Queue, Status
 from django_jobs.models.attempt import MESSAGE_LENGTH, TRACEBACK_LENGTH
 from django_jobs.models.job import LAST_ERROR_LENGTH
+from django_jobs.queues import InvalidQueuePattern, QueueFilter
 from django_jobs.testing import run_pending
-from tests.contract.support import history, row
-from tests.factories import JobFactory
+from tests.contract.support import claim_all, history, row
+from tests.factories import JobFactory, QueueFactory
 from tests.sample import odd, tasks
 
 pytestmark = pytest.mark.django_db
@@ -147,6 +148,24 @@ def test_a_module_is_never_imported_because_a_row_names_it():
     run_pending()
     assert module not in sys.modules
     assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["x'; DROP TABLE django_jobs_job; --", 'x" OR 1=1', "%s", "a\\'b"])
+def test_sql_in_the_name_of_a_queue_is_a_name(name, neighbour):
+    with pytest.raises(InvalidTask, match="is no queue name"):
+        tasks.add.using(queue_name=name).enqueue(1, 2)
+    with pytest.raises(InvalidQueuePattern):
+        QueueFilter.parse(name)
+    job = JobFactory(queue_name=name)
+    paused = JobFactory(queue_name=f"{name} too")
+    QueueFactory(name=f"{name} too", paused=True)
+    neighbour()
+    run_pending()
+    assert row(job).status == Status.SUCCESSFUL
+    assert row(paused).status == Status.READY
+    assert [claim.job.pk for claim in claim_all(queues=QueueFilter((paused.queue_name,)))] == []
+    Queue.objects.resume()
+    assert [c.job.pk for c in claim_all(queues=QueueFilter((paused.queue_name,)))] == [paused.pk]
 
 
 @pytest.mark.parametrize(
