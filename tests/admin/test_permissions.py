@@ -170,12 +170,12 @@ class TestQueues:
 
 
 def test_no_page_imports_what_a_row_names(admin: Client) -> None:
-    job = JobFactory(dead=True, task_path="tests.sample.broken.task")
+    job = JobFactory(dead=True, task_path="tests.sample.never.task")
     admin.get(job_url(job))
     admin.get(LIST, {"task": job.task_path})
     admin.post(job_url(job, "copy"))
     admin.post(job_url(job, "retry"))
-    assert "tests.sample.broken" not in sys.modules
+    assert "tests.sample.never" not in sys.modules
     assert Job.objects.count() == 1
 
 

@@ -141,7 +141,7 @@ def test_only_a_task_is_run_whatever_the_row_says(path, neighbour, monkeypatch):
 
 
 def test_a_module_is_never_imported_because_a_row_names_it():
-    module = "tests.sample.broken"
+    module = "tests.sample.never"
     assert module not in sys.modules
     JobFactory(task_path=f"{module}.task", max_attempts=1)
     JobFactory(task_path="antigravity.fly", max_attempts=1)
