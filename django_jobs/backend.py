@@ -13,7 +13,14 @@ from django.conf import settings
 from django.core import checks
 from django.db import router
 
-from .compat import BaseTaskBackend, InvalidTask, Task, TaskResult, TaskResultDoesNotExist
+from .compat import (
+    BaseTaskBackend,
+    InvalidTask,
+    Task,
+    TaskResult,
+    TaskResultDoesNotExist,
+    task_backends,
+)
 from .conf import QUEUE_NAME, Options, Problem, read_options
 from .exceptions import InvalidOptions, UnknownTask
 from .task import JobTask, policy_of
@@ -132,6 +139,12 @@ class DatabaseBackend(BaseTaskBackend):
                 )
             )
         return [checks.Error(p.message, hint=p.hint or None, id=p.id) for p in found]
+
+
+def notifies() -> bool:
+    """Whether workers of any backend of ours listen to a ``NOTIFY``."""
+    ours = (backend for backend in task_backends.all() if isinstance(backend, DatabaseBackend))
+    return any(backend._read_options.notify for backend in ours)
 
 
 def _undelayed(task: Task[Any, Any]) -> Task[Any, Any]:

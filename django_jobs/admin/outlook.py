@@ -52,8 +52,8 @@ def what_next(job: Job, around: Surroundings, now: datetime | None = None) -> st
             return _("Its worker was lost. Another worker will take the job back.")
         case Status.RUNNING if is_cancelling(job):
             return _(
-                "It was asked to end, and does so where the task looks for it. "
-                "Whatever comes of this attempt, there is no other one."
+                "It was asked to end, and does so where the task looks for it; a task that never "
+                "looks runs to its end. Whatever comes of this attempt, there is no other one."
             )
         case Status.RUNNING if job.attempts < job.max_attempts:
             return _("If this attempt fails, the job is tried again.")

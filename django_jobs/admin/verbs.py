@@ -78,7 +78,8 @@ CANCEL: Final = Verb(
     label=gettext_lazy("Cancel"),
     statuses=(Status.SCHEDULED, Status.READY, Status.RUNNING),
     explains=gettext_lazy(
-        "A job that waits ends at once. One that runs is asked to end, and is not tried again."
+        "A job that waits ends at once. One that runs is asked to end, and is not tried again; "
+        "where its task never looks, it runs to its end."
     ),
     question=lambda n: ngettext("Cancel %(count)s job?", "Cancel %(count)s jobs?", n),
     done=lambda n: ngettext("%(count)s job was cancelled", "%(count)s jobs were cancelled", n),

@@ -15,6 +15,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 CHANNEL: Final = "django_jobs"
+# What is told on it beside the names of queues, none of which is this.
+CANCEL: Final = "!"
 
 # A process that has told a queue's workers of a job doesn't tell them again for so long:
 # PostgreSQL lets transactions with a NOTIFY commit only one after the other. So a worker that
@@ -57,11 +59,20 @@ def notify_clause(using: str, queue_name: str) -> tuple[str, list[str]]:
     return " RETURNING (SELECT pg_notify(%s, %s))", [CHANNEL, queue_name]
 
 
+def tell_of_cancel(using: str) -> None:
+    """Tell all workers that running jobs have been asked to end, once that is committed."""
+    connection = connections[using]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, CANCEL])
+
+
 class Bell:
     """
     Waits for new jobs, on the connection of the thread that waits.
 
     ``name`` says what it listens to, ``is_sure`` whether it hears of jobs and of nothing else.
+    ``on_cancel`` is called where it hears that jobs have been asked to end.
     """
 
     name = ""
@@ -70,6 +81,7 @@ class Bell:
     def __init__(self, using: str) -> None:
         self.using = using
         self.stopping = threading.Event()
+        self.on_cancel: Callable[[], None] = lambda: None
 
     def wait(self, wanted: Callable[[str], bool]) -> bool:
         """
@@ -105,11 +117,16 @@ class Notifications(Bell):
         connection = connections[self.using]
         if connection.connection is None:
             _listen(connection)
+            self.on_cancel()
             return True  # who knows what was missed
         pause = None if self._again_at is None else max(0.0, self._again_at - time.monotonic())
         ready = wait([connection.connection, self._ends[0]], pause)
         now = time.monotonic()
-        if connection.connection in ready and any(map(wanted, _received(connection))):
+        told = _received(connection) if connection.connection in ready else set()
+        if CANCEL in told:
+            told.remove(CANCEL)
+            self.on_cancel()
+        if any(map(wanted, told)):
             self._again_at = now + AGAIN_SECONDS
             return True
         if self._again_at is None or now < self._again_at:
@@ -139,7 +156,7 @@ def _listen(connection: BaseDatabaseWrapper) -> None:
 
 
 def _received(connection: Any) -> set[str]:
-    """The queues that have been told of."""
+    """What has been told of: queues, and CANCEL."""
     raw = connection.connection
     with connection.wrap_database_errors:
         if not hasattr(raw, "pgconn"):  # psycopg2

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from ..db.clock import DbNow
 from ..db.fields import NameField
 from ..db.indexes import StatusIndex, UniqueWhenSet
+from ..db.wakeup import tell_of_cancel
 from ..ids import uuid7
 
 
@@ -56,19 +57,26 @@ class JobQuerySet(models.QuerySet["Job", "Job"]):
         """
         Withdraw jobs: those that wait end at once, those that run are asked to.
 
-        A running job sees the request in ``JobContext.check()`` or ``wait()``; one that
-        never looks runs on to its end, but isn't tried again.
+        A running job sees the request in ``JobContext.check()`` or ``wait()``: within two
+        seconds where a ``NOTIFY`` tells its worker, else at the worker's next heartbeat. One
+        that never looks runs on to its end, but isn't tried again.
         """
+        from ..backend import notifies
+
         waits = Q(status__in=WAITING)
         asked = Q(status=Status.RUNNING, cancel_requested_at=None)
         # MySQL assigns from left to right and reads what it has just written, so the
         # status, which the others depend on, comes last.
-        return self.filter(waits | asked).update(
+        jobs = self.filter(waits | asked)
+        changed = jobs.update(
             cancel_requested_at=DbNow(),
             finished_at=Case(When(waits, then=DbNow()), default=F("finished_at")),
             unique_hash=Case(When(waits, then=Value(None)), default=F("unique_hash")),
             status=Case(When(waits, then=Value(Status.CANCELLED)), default=F("status")),
         )
+        if changed and notifies():
+            tell_of_cancel(jobs.db)
+        return changed
 
 
 class Job(models.Model):

@@ -53,6 +53,7 @@ class Heartbeat(threading.Thread):
         self.lease: float = backend.jobs_options.lease
         self._stopping = threading.Event()
         self._wake = threading.Event()
+        self._asked = threading.Event()
         self._progress: dict[UUID, tuple[Claim, dict[str, Any]]] = {}
         self._strays: set[tuple[UUID, int]] = set()
 
@@ -68,6 +69,11 @@ class Heartbeat(threading.Thread):
     def report(self, claim: Claim, progress: dict[str, Any]) -> None:
         """Take a task's progress; it is written within about a second."""
         self._progress[claim.job.pk] = (claim, {**progress, "note": storable(progress["note"])})
+        self._wake.set()
+
+    def look(self) -> None:
+        """Look for cancel requests within about a second; returns at once."""
+        self._asked.set()
         self._wake.set()
 
     def stop(self) -> None:
@@ -94,8 +100,12 @@ class Heartbeat(threading.Thread):
             self._wake.clear()
             if self._stopping.is_set():
                 break  # stop() may have come before clear()
-            if self._progress:
+            if self._asked.is_set() or self._progress:
+                if self._asked.is_set():
+                    self._asked.clear()
+                    self._patiently(self._look)
                 self._patiently(self._write_progress)
+                # About once a second at most, whatever comes.
                 self._stopping.wait(min(1.0, self.lease / 3))
             else:
                 self._wake.wait(max(0.0, next_beat - time.monotonic()))
@@ -119,7 +129,7 @@ class Heartbeat(threading.Thread):
 
     def _beat(self) -> None:
         self._renew()
-        self._compare()
+        self._release_strays(*self._compare())
         while rescued := rescue(self.using, max_crashes=self.backend.jobs_options.max_crashes):
             for finished in rescued:
                 # Receivers are somebody else's code: it must not hold up the lease.
@@ -142,8 +152,13 @@ class Heartbeat(threading.Thread):
         else:
             self.register()
 
-    def _compare(self) -> None:
-        """Compare what the database says is ours with what we believe is."""
+    def _look(self) -> None:
+        # Only a beat counts as a round for what is released: two looks may be close together.
+        if self.board.claims():
+            self._compare()
+
+    def _compare(self) -> tuple[dict[UUID, Job], set[tuple[UUID, int]]]:
+        """Compare what the database says is ours with what we believe is; returns both."""
         believed = self.board.claims()
         rows = Job.objects.using(self.using).filter(status=Status.RUNNING, worker_id=self.worker.pk)
         ours = {job.pk: job for job in rows.only("claim_no", "cancel_requested_at")}
@@ -154,7 +169,7 @@ class Heartbeat(threading.Thread):
                 claim.token.fire(LeaseLost)
             elif row.cancel_requested_at is not None:
                 claim.token.fire(CancelRequested)
-        self._release_strays(ours, {(c.job.pk, c.job.claim_no) for c in believed})
+        return ours, {(claim.job.pk, claim.job.claim_no) for claim in believed}
 
     def _release_strays(self, ours: dict[UUID, Job], believed: set[tuple[UUID, int]]) -> None:
         """

@@ -80,6 +80,8 @@ class WorkerProcess:
             config.threads, backend, self.board, self.recorder.put, self.heartbeat.report
         )
         heard = bell(self.using, notify=self.options.notify)
+        if heard is not None:
+            heard.on_cancel = self.heartbeat.look
         self.listener = heard and Listener(heard, self.board, config.queues, self.using)
         self.claimer = Claimer(
             config,

@@ -11,9 +11,12 @@ from django.db import connection, transaction
 
 from django_jobs import enqueue_many
 from django_jobs.compat import task_backends
-from django_jobs.db.wakeup import AGAIN_SECONDS, CHANNEL, QUIET_SECONDS, bell
+from django_jobs.conf import QUEUE_NAME
+from django_jobs.db.wakeup import AGAIN_SECONDS, CANCEL, CHANNEL, QUIET_SECONDS, bell
+from django_jobs.models import Job
 from django_jobs.worker.config import WorkerConfig
 from django_jobs.worker.process import WorkerProcess
+from tests.factories import JobFactory
 from tests.sample import tasks
 from tests.support.sessions import other_session
 from tests.support.waiting import wait_until
@@ -78,10 +81,21 @@ class TestTold:
         tasks.add.using(queue_name="mail").enqueue(1, 2)
         assert told() == ["default", "mail"]
 
+    def test_of_cancelled_jobs_once_for_a_transaction(self, told: Any) -> None:
+        jobs = [JobFactory(running=True) for _ in range(3)]
+        with transaction.atomic():
+            assert [Job.objects.filter(pk=job.pk).cancel() for job in jobs] == [1, 1, 1]
+            assert told() == []
+        assert told() == [CANCEL]
+        assert Job.objects.cancel() == 0
+        assert told() == []
+        assert not QUEUE_NAME.fullmatch(CANCEL)
+
     def test_nothing_where_it_is_switched_off(self, told: Any, settings: Any) -> None:
         settings.TASKS = {"default": {**settings.TASKS["default"], "OPTIONS": {"NOTIFY": False}}}
         tasks.add.enqueue(1, 2)
         enqueue_many(tasks.add, [(1, 2)])
+        Job.objects.cancel()
         assert told() == []
         assert bell("default", notify=False) is None
 
@@ -123,6 +137,22 @@ def test_it_hears_of_a_job_of_another_session(hears_of_mail: Hears) -> None:
 def test_it_hears_of_other_queues_and_does_not_care(hears_of_mail: Hears) -> None:
     enqueue("news")
     assert not hears_of_mail()
+
+
+@postgresql
+def test_it_hears_of_a_cancel_request_and_not_of_a_job() -> None:
+    rings = bell("default", notify=True)
+    assert rings is not None
+    heard: list[str] = []
+    rings.on_cancel = lambda: heard.append("cancel")
+    with other_session() as session:
+        session.call(rings.wait, lambda queue: True)
+        assert heard == ["cancel"], "one may have been asked to end before it listened"
+        JobFactory(running=True)
+        Job.objects.cancel()
+        assert not session.call(rings.wait, lambda queue: True)
+        session.call(rings.close)
+    assert heard == ["cancel", "cancel"]
 
 
 @postgresql

@@ -4,6 +4,11 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+from django.db import connection  # noqa: F401 (the skipif reads it)
+from django.test import Client
+from django.urls import reverse
+
 from django_jobs.models import Job, JobAttempt, Status, Worker
 from tests.sample import tasks
 from tests.support.processes import Process
@@ -118,6 +123,27 @@ def test_a_cancelled_job_hears_of_it_and_ends(start_worker: StartWorker) -> None
     worker.terminate()
     assert worker.wait() == 0, worker
     assert_nothing_runs()
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="nothing tells a worker there")
+def test_a_cancelled_job_hears_of_it_long_before_the_next_heartbeat(
+    start_worker: StartWorker, admin_client: Client
+) -> None:
+    result = tasks.wait.enqueue(60)
+    worker = start_worker(options={"LEASE": 180})  # a heartbeat a minute
+    worker.wait_for("started: attempt 1")
+    beat = wait_until(Worker.objects.first).last_heartbeat_at
+    cancel = reverse("admin:django_jobs_job_cancel", args=[result.id])
+    assert admin_client.post(cancel).status_code == 302
+    wait_for_status(result, Status.CANCELLED, timeout=10)
+    assert wait_until(Worker.objects.first).last_heartbeat_at == beat
+
+
+def test_without_a_notify_it_hears_of_it_at_the_next_heartbeat(start_worker: StartWorker) -> None:
+    result = tasks.wait.enqueue(60)
+    start_worker(options={**SHORT_LEASE, "NOTIFY": False}).wait_for("started: attempt 1")
+    assert Job.objects.cancel() == 1
+    wait_for_status(result, Status.CANCELLED)
 
 
 def test_progress_is_written_while_the_job_runs(start_worker: StartWorker) -> None:
