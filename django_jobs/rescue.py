@@ -50,6 +50,8 @@ def _rescue_from(worker_id: UUID | None, using: str, max_crashes: int) -> list[F
         worker = Worker.objects.using(using).select_for_update().filter(Q(pk=worker_id)).first()
         owned = abandoned(using).filter(Q(worker_id=worker_id))
         jobs = list(lock_rows(owned.order_by("pk")))
+        if not jobs:
+            return []  # an UPDATE of no rows waits on MariaDB for all who hold some
         # Also those that another session holds just now, and that are left for later.
         alone = worker is not None and len(jobs) == 1 == owned.count()
         claims = [
