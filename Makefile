@@ -14,7 +14,7 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format docs bench clean FORCE
+.PHONY: help setup demo test test-all mutants lint format docs bench clean FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: setup ## Run the tests on SQLite, PostgreSQL and, where there is one, Mari
 
 test-all: setup ## Run the tests on every supported Python, Django and database
 	$(BIN)/python -m tests.matrix
+
+mutants: setup ## Break the code on purpose, and see that the tests notice
+	$(BIN)/python -m tests.mutants
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .
