@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final, TypeVar
 
 from django.db import close_old_connections, connections
@@ -12,6 +13,7 @@ from django.db import close_old_connections, connections
 from ..exceptions import JobsError
 from ..log import one_line
 from .errors import is_transient
+from .watch import Answered
 
 R = TypeVar("R")
 
@@ -95,7 +97,12 @@ def clean_connections(*, aged: bool = True) -> list[str]:
 
 
 def patiently(
-    work: Callable[[], R], using: str, stop: Callable[[], bool], wait: threading.Event
+    work: Callable[[], R],
+    using: str,
+    stop: Callable[[], bool],
+    wait: threading.Event,
+    *,
+    idles: bool = False,
 ) -> R | None:
     """
     ``work()``, again after each trouble of the database until it succeeds.
@@ -104,12 +111,14 @@ def patiently(
     pass by themselves are logged with their traceback and waited out in the same way: a
     worker doesn't exit because of its database.
 
+    :param idles: ``work()`` waits for other things than the answer of the database.
     :returns: None where ``stop()`` became true before it succeeded.
     """
     pause = FIRST_PAUSE
     while True:
         try:
-            result = work()
+            with nullcontext() if idles else Answered(using):
+                result = work()
         except Exception as error:
             connections[using].close()
             if stop():

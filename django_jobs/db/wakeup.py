@@ -14,6 +14,8 @@ from typing import Any, Final
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .watch import LIMITS, Answered
+
 CHANNEL: Final = "django_jobs"
 # What is told on it beside the names of queues, none of which is this.
 CANCEL: Final = "!"
@@ -23,15 +25,6 @@ CANCEL: Final = "!"
 # was told looks again a while after, for what was committed in between.
 QUIET_SECONDS: Final = 0.01
 AGAIN_SECONDS: Final = 0.02
-
-# The connection that listens sends nothing, so without these it would not notice for two
-# hours that the other end is gone.
-KEEPALIVES: Final = {
-    "keepalives": 1,
-    "keepalives_idle": 15,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
 
 # Pauses between two looks at the version of the file: short just after a change, since the
 # next one is often near, and then a part of the time that it has been quiet for.
@@ -116,7 +109,8 @@ class Notifications(Bell):
         self._ends = self._ends or socket.socketpair()
         connection = connections[self.using]
         if connection.connection is None:
-            _listen(connection)
+            with Answered(self.using):
+                _listen(connection)
             self.on_cancel()
             return True  # who knows what was missed
         pause = None if self._again_at is None else max(0.0, self._again_at - time.monotonic())
@@ -148,7 +142,8 @@ class Notifications(Bell):
 
 def _listen(connection: BaseDatabaseWrapper) -> None:
     settings = connection.settings_dict
-    options = {**KEEPALIVES, **settings["OPTIONS"]}
+    # This connection sends nothing: without keepalives it wouldn't notice that it is dead.
+    options = {**LIMITS["postgresql"], **settings["OPTIONS"]}
     options.pop("pool", None)  # it would hold one of the others' connections for good
     connection.settings_dict = {**settings, "OPTIONS": options, "AUTOCOMMIT": True}
     with connection.cursor() as cursor:

@@ -111,12 +111,18 @@ class Heartbeat(threading.Thread):
                 self._wake.wait(max(0.0, next_beat - time.monotonic()))
 
     def _end_lease(self) -> None:
-        try:
-            Worker.objects.using(self.using).filter(pk=self.worker.pk).update(
-                stopped_at=DbNow(), lease_expires_at=DbNow()
-            )
-        except DatabaseError:
-            logger.warning("The worker's row could not be closed; its lease will run out")
+        for tries_left in (1, 0):
+            try:
+                Worker.objects.using(self.using).filter(pk=self.worker.pk).update(
+                    stopped_at=DbNow(), lease_expires_at=DbNow()
+                )
+            except DatabaseError:
+                # The connection may have been cut since the last beat.
+                connections[self.using].close()
+                if not tries_left:
+                    logger.warning("The worker's row could not be closed; its lease will run out")
+            else:
+                return
 
     def _patiently(self, work: Any) -> None:
         patiently(partial(self._guarded, work), self.using, self._stopping.is_set, self._stopping)

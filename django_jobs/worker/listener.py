@@ -24,7 +24,7 @@ class Listener(threading.Thread):
         stopping = self.bell.stopping
         try:
             while not stopping.is_set():
-                patiently(self._listen, self.using, stopping.is_set, stopping)
+                patiently(self._listen, self.using, stopping.is_set, stopping, idles=True)
         finally:
             self.bell.close()
 

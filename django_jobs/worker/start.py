@@ -17,6 +17,7 @@ from ..backend import DatabaseBackend
 from ..compat import InvalidTaskBackend, task_backends
 from ..db.errors import is_transient
 from ..db.setup import prepare_database, too_old, unapplied_migrations
+from ..db.watch import Watch, limit_waits
 from ..exceptions import TaskModuleError
 from ..log import logger
 from ..queues import InvalidQueuePattern, QueueFilter
@@ -44,6 +45,7 @@ def configure(options: Mapping[str, Any]) -> WorkerProcess:
     except TaskModuleError as error:
         raise Misconfigured(str(error)) from error
     process = WorkerProcess(config, backend, given_worker_id())
+    limit_waits(process.using)
     if not is_supervised():
         # The supervisor has looked. A worker that replaces another one while the database
         # is away is not misconfigured, and must not end the others.
@@ -57,6 +59,7 @@ def run(process: WorkerProcess, verbosity: int = 1) -> int:
     """
     log_to_stderr(verbosity)
     prepare_database(process.using)
+    Watch(process.options.lease).start()
     config = process.config
     if is_supervised():
         watch_supervisor(process.inbox.put)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
-from django_jobs import JobContext, job
+from django_jobs import Backoff, JobContext, job
 from django_jobs.models import Job, Queue
 
 
@@ -22,6 +23,12 @@ def effect(name: str) -> None:
 def write(name: str) -> str:
     effect(name)
     return name
+
+
+@job(atomic=True, max_attempts=100, backoff=Backoff(base=0.1, maximum=0.1))
+def write_slowly(name: str) -> None:
+    effect(name)
+    time.sleep(0.05)
 
 
 @job(atomic=True, max_attempts=1)
