@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Options of the benchmarks: make bench BENCH="--quick --databases sqlite"
 BENCH ?=
+# How long, and on which database, chaos is made.
+SECONDS ?= 60
+DATABASE ?= sqlite
 BENCH_VENV ?= .venv-bench
 # Their peers want Python 3.12.
 BENCH_PYTHON ?= $(shell for version in 3.13 3.14 3.12; do $(BIN)/python -c \
@@ -14,7 +17,7 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all mutants lint format docs bench clean FORCE
+.PHONY: help setup demo test test-all mutants lint format docs bench chaos clean FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +61,9 @@ docs: setup ## Build the documentation into docs/_build/html
 
 bench: $(BENCH_STAMP) ## Measure django_jobs beside its peers: make bench BENCH="--quick"
 	$(BENCH_VENV)/bin/python -m tests.benchmarks $(BENCH)
+
+chaos: setup ## Bring chaos upon workers and see what holds: make chaos SECONDS=600 DATABASE=mariadb
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --database $(DATABASE)
 
 # The peers have an environment of their own, since some of them are particular about Django.
 $(BENCH_STAMP): pyproject.toml $(STAMP) $(if $(WITH),FORCE)

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest import mock
 
 import environ
@@ -49,7 +50,7 @@ def _postgresql(stack: ExitStack) -> Database:
     url = _given("DJANGO_JOBS_POSTGRESQL_URL", "postgres")
     if url:
         return Database("postgresql", _postgresql_version(url, asked_for=True), url)
-    url = stack.enter_context(_own_postgresql())
+    url = stack.enter_context(own_postgresql()).get_uri()
     return Database("postgresql", _postgresql_version(url), url)
 
 
@@ -101,8 +102,12 @@ def _mariadb_version(url: str, *, asked_for: bool = False) -> str:
 
 
 @contextmanager
-def _own_postgresql() -> Iterator[str]:
-    """Run a PostgreSQL server of our own, from the wheel, for as long as the tests take."""
+def own_postgresql() -> Iterator[Any]:
+    """
+    Run a PostgreSQL server of our own, from the wheel, for as long as the tests take.
+
+    It has `get_uri()`, `stop()`, and `ensure_postgres_running()` to start it again.
+    """
     with tempfile.TemporaryDirectory(prefix="django-jobs-") as folder:
         pgserver = _import_pgserver(folder)
         with _same_permissions(Path(pgserver.__file__)):
@@ -111,7 +116,7 @@ def _own_postgresql() -> Iterator[str]:
             except Exception as error:
                 raise Unavailable(f"the server in the wheel: {_one_line(error)}") from error
             try:
-                yield server.get_uri()
+                yield server
             finally:
                 server.cleanup()
 
