@@ -11,6 +11,8 @@ from contextlib import suppress
 
 from django.db import DatabaseError, connection, transaction
 
+from tests.support.processes import Process
+
 from .cluster import LEASE, Cluster, restart
 
 
@@ -44,7 +46,7 @@ class Trouble(threading.Thread):
                 bag = self.kinds()
                 self.random.shuffle(bag)
                 for make in bag:
-                    if self._ended.wait(self.random.uniform(0.3, 1.5)):
+                    if self._ended.wait(self.random.uniform(0.3, 2)):
                         break
                     self._thaw_those_due()
                     self.counts[make.__name__] += 1
@@ -75,11 +77,19 @@ class Trouble(threading.Thread):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def _a_supervisor(self) -> Process | None:
+        """One of two, since they take seconds to start, and somebody has to run jobs."""
+        ready = [each for each in self.cluster.workers if "woken by" in each.output]
+        return self.random.choice(ready) if len(ready) > 1 else None
+
     def kill_supervisor(self) -> None:
-        self.random.choice(self.cluster.workers).kill()
+        if (worker := self._a_supervisor()) is not None:
+            worker.kill()
 
     def terminate(self) -> None:
-        worker = self.random.choice(self.cluster.workers)
+        worker = self._a_supervisor()
+        if worker is None:
+            return
         self.cluster.stopping.append((worker, time.monotonic()))
         self.cluster.workers.remove(worker)
         worker.terminate()
