@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.transaction import TransactionManagementError
@@ -21,6 +21,7 @@ from .arguments import check_return_value
 from .claim import Claim
 from .compat import Task, TaskError, TaskResult, TaskResultStatus, task_started
 from .context import JobContext, Report, enter
+from .db.limits import bounded
 from .db.transactions import write_transaction
 from .exceptions import (
     CancelRequested,
@@ -29,9 +30,11 @@ from .exceptions import (
     LeaseLost,
     TaskChanged,
     TaskUnavailable,
+    TimedOut,
 )
-from .failure import Failure
+from .failure import Failure, cut, storable
 from .log import log_ended, log_job, log_lost, log_started
+from .models.attempt import TRACEBACK_LENGTH
 from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, after_unavailable, decide
 from .record import Finished, record
 from .registry import find_task, is_coroutine_function
@@ -43,6 +46,9 @@ from .task import check_atomic, misfit, policy_of
 
 if TYPE_CHECKING:
     from .backend import DatabaseBackend
+
+# Seconds.
+LEFT_BEHIND_DELAY: Final = 1.0
 
 Guard = AbstractContextManager[None]
 
@@ -66,6 +72,28 @@ def execute(
     return contextvars.Context().run(Attempt(claim, backend, report).run, guard or nullcontext())
 
 
+def left_behind(claim: Claim, backend: DatabaseBackend, stack: str) -> Finished | None:
+    """
+    What becomes of an attempt that ignores its timeout, and whose process is about to end.
+
+    :param stack: where it is.
+    :returns: None where the claim is lost.
+    """
+    attempt = Attempt(claim, backend, None)
+    attempt.task = task = find_task(claim.job.task_path)
+    attempt.policy = policy = policy_of(task, attempt.policy)
+    attempt.started = (claim.token.deadline or time.monotonic()) - (policy.timeout or 0.0)
+    lost = claim.token.interrupt is LeaseLost
+    error = LeaseLost() if lost else TimedOut("it ignored its timeout")
+    failure = replace(Failure.of(error), traceback=cut(storable(stack), TRACEBACK_LENGTH))
+    finished = attempt.end(None, error, failure)
+    if finished is None or finished.outcome.delay is None:
+        return finished
+    # Not before this process is gone, and with it the first run.
+    delay = max(finished.outcome.delay, LEFT_BEHIND_DELAY)
+    return replace(finished, outcome=replace(finished.outcome, delay=delay))
+
+
 class Attempt:
     """What is known of an attempt while it runs."""
 
@@ -76,7 +104,7 @@ class Attempt:
         self.task: Task[Any, Any] | None = None
         self.report = report
         self._result: TaskResult[Any, Any] | None = None
-        self._started = 0.0
+        self.started = 0.0
         self._completing: Finished | None = None
         self.completed: Finished | None = None  # once that is committed
 
@@ -90,7 +118,7 @@ class Attempt:
             context = self.context()  # held by nothing here: it refers to this attempt
             enter(context)
             args = (context,) if task.takes_context else ()
-            with guard:
+            with guard, bounded(self.claim.token):
                 value = self.call(task, args)
             value = self.checked(value)
         except BaseException as error:
@@ -126,13 +154,13 @@ class Attempt:
         claim = self.claim
         claim.started = True
         claim.thread = threading.get_ident()
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         log_started(claim)
         self.task = task = find_task(claim.job.task_path)
         self.policy = policy_of(task, self.policy)
         if self.policy.timeout is not None:
             # The time that an attempt may take begins when it starts, not with the claim.
-            claim.token.deadline = time.monotonic() + self.policy.timeout
+            claim.token.start(self.policy.timeout)
         claim.token.check()  # it may have been cancelled, or lost, while it stood in line
         if problem := misfit(task, claim.job.args, claim.job.kwargs):
             raise TaskChanged(claim.job.task_path, problem)
@@ -193,12 +221,15 @@ class Attempt:
             max_depth=options.arguments_max_depth,
         )
 
-    def end(self, value: Any, exception: BaseException | None) -> Finished | None:
-        claim, duration = self.claim, time.monotonic() - self._started
-        failure, shown, hide = None, exception, None
+    def end(
+        self, value: Any, exception: BaseException | None, failure: Failure | None = None
+    ) -> Finished | None:
+        """:param failure: ``exception`` as text, where somebody knows it better."""
+        claim, duration = self.claim, time.monotonic() - self.started
+        shown, hide = exception, None
         if exception is not None:
             hide = hiding(self.task, claim.job)
-            failure = Failure.of(exception, hide)
+            failure = failure or Failure.of(exception, hide)
             if hide is not None and not isinstance(exception, TaskUnavailable):
                 shown = Concealed(failure.traceback)
         if self.completed is not None:

@@ -4,10 +4,17 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from django.core.exceptions import SynchronousOnlyOperation
 
 from .exceptions import Interrupt, LeaseLost, TimedOut
+
+# How long a job may take to end after its timeout: a part of that, within these bounds, in
+# seconds.
+GRACE: Final = 0.1
+SHORTEST_GRACE: Final = 1.0
+LONGEST_GRACE: Final = 30.0
 
 
 class Token:
@@ -20,13 +27,23 @@ class Token:
     :param timeout: seconds from now after which the token fires by itself; None for never.
     """
 
+    deadline: float | None = None  # monotonic
+    # A job that runs longer ignores its timeout (monotonic).
+    overdue_at: float = float("inf")
+
     def __init__(self, timeout: float | None = None) -> None:
-        self.deadline = None if timeout is None else time.monotonic() + timeout
+        if timeout is not None:
+            self.start(timeout)
         self._interrupt: type[Interrupt] | None = None
         # Made by the first wait(): most jobs never wait, and an event costs as much as a claim.
         self._fired: threading.Event | None = None
         # Called when it is fired, from the thread that fires it, and maybe again and again.
         self.on_fire: Callable[[], None] | None = None
+
+    def start(self, timeout: float) -> None:
+        """The time that the attempt may take begins now."""
+        self.deadline = time.monotonic() + timeout
+        self.overdue_at = self.deadline + min(max(timeout * GRACE, SHORTEST_GRACE), LONGEST_GRACE)
 
     def fire(self, interrupt: type[Interrupt]) -> None:
         if self._interrupt is None or interrupt is LeaseLost:

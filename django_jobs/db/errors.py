@@ -11,6 +11,12 @@ _ERRNOS = frozenset({1205, 1213})
 # than max_allowed_packet, and text that the column's character set lacks.
 _REFUSED = frozenset({1153, 1366})
 
+# What is said of a statement that took too long: by PostgreSQL, by SQLite (busy, interrupted),
+# by MariaDB and MySQL.
+_CANCELED = "57014"
+_BUSY_OR_INTERRUPTED = frozenset({5, 9})
+_TOO_LONG = frozenset({1317, 1969, 3024})
+
 
 def is_transient(error: BaseException) -> bool:
     """
@@ -26,3 +32,15 @@ def is_transient(error: BaseException) -> bool:
         return True
     args: tuple[object, ...] = getattr(cause, "args", ())
     return bool(args) and args[0] in _ERRNOS
+
+
+def was_cut_short(error: DatabaseError) -> bool:
+    """Whether the database ended the statement because of the time that it took."""
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if state is not None:
+        return bool(state == _CANCELED)
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _BUSY_OR_INTERRUPTED
+    return bool(error.args) and error.args[0] in _TOO_LONG

@@ -7,6 +7,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -24,6 +25,8 @@ logger = logging.getLogger("django_jobs")
 
 # How long tasks that jobs have left behind may take to end when the worker does.
 LEFT_SECONDS: Final = 0.2
+# A loop that has not answered for so long is held up by a job that does not wait.
+HELD_UP_SECONDS: Final = 1.0
 
 
 class Coroutines(threading.Thread):
@@ -50,6 +53,7 @@ class Coroutines(threading.Thread):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[Claim, asyncio.Task[None]] = {}
         self._ended = False
+        self._asked_at: float | None = None
         board.loop.call = self._wake
 
     def stack(self, claim: Claim) -> str:
@@ -57,6 +61,20 @@ class Coroutines(threading.Thread):
         task = self._tasks.get(claim)
         # A job that does not wait holds up the loop.
         return (task and (coroutine_stack(task) or stacks([self]))) or ""
+
+    def held_up(self) -> set[Claim]:
+        """All jobs here where one of them holds up the loop, none otherwise; to be asked twice."""
+        asked_at, loop = self._asked_at, self._loop
+        if asked_at is not None:
+            is_held_up = time.monotonic() - asked_at > HELD_UP_SECONDS
+            return set(self._tasks) if is_held_up else set()
+        if loop is not None:
+            self._asked_at = time.monotonic()
+            loop.call_soon_threadsafe(self._answer)
+        return set()
+
+    def _answer(self) -> None:
+        self._asked_at = None
 
     def run(self) -> None:
         loop = asyncio.new_event_loop()
@@ -98,7 +116,7 @@ class Coroutines(threading.Thread):
     async def _run(self, claim: Claim) -> None:
         try:
             finished = await aexecute(
-                claim, self.backend, guard=Calls(), report=partial(self._report, claim)
+                claim, self.backend, guard=Calls(claim.token), report=partial(self._report, claim)
             )
         except (Exception, asyncio.CancelledError) as error:
             # None of the task's, as in an executor.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from itertools import cycle
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,6 +19,8 @@ from asgiref.sync import AsyncToSync
 from django.db import close_old_connections, connections
 
 from ..db.connections import CallGuard, ConnectionGuard
+from ..db.limits import bounded
+from ..token import Token
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +32,8 @@ class Calls:
     has left at work: the attempt lasts as long as they do.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, token: Token) -> None:
+        self.token = token
         self.thread: _Guarded | None = None
         self.pending: set[Future[Any]] = set()
 
@@ -50,15 +54,22 @@ class Calls:
 _calls: ContextVar[Calls | None] = ContextVar("django_jobs_calls", default=None)
 
 
+def _bounded(token: Token, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    with bounded(token):
+        return fn(*args, **kwargs)
+
+
 class _Guarded(ThreadPoolExecutor):
     """A pool whose calls find sound connections and leave sound ones."""
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
-        future = super().submit(self.guard, fn, *args, **kwargs)
         calls = _calls.get()
-        if calls is not None:
-            calls.pending.add(future)
-            future.add_done_callback(calls.pending.discard)
+        if calls is None:
+            return super().submit(self.guard, fn, *args, **kwargs)
+        call = partial(_bounded, calls.token, fn, *args, **kwargs)
+        future = super().submit(self.guard, call)
+        calls.pending.add(future)
+        future.add_done_callback(calls.pending.discard)
         return future
 
     @staticmethod

@@ -26,6 +26,7 @@ from .coroutines import Coroutines
 from .executors import Executor
 from .heartbeat import Heartbeat
 from .listener import Listener
+from .overdue import Overdue
 from .recorder import Recorder
 from .signals import handled
 from .stacks import stacks
@@ -92,6 +93,7 @@ class WorkerProcess:
             self.inbox.put,
             bell=heard,
         )
+        self.overdue = Overdue(self)
 
     def run(self) -> int:
         """
@@ -113,7 +115,8 @@ class WorkerProcess:
             try:
                 return self.inbox.get(timeout=WAKE_SECONDS)
             except queue.Empty:
-                continue
+                if self.overdue.look():
+                    return "a job ignores its timeout"
 
     @property
     def threads(self) -> list[threading.Thread]:

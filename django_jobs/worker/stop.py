@@ -4,6 +4,9 @@ How a worker stops: in time, and with nothing left RUNNING.
 First signal: nothing more is claimed, what has not started is given back, what runs may
 finish. Shortly before the deadline it is asked to end; at the deadline, at a second signal
 or at QUIT it is given back and left behind.
+
+A job that ignores its timeout stops the worker too, without a deadline. When nothing else runs
+it is recorded as timed out, and left behind.
 """
 
 import logging
@@ -13,12 +16,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ..claim import Claim
-from ..exceptions import ShuttingDown
+from ..exceptions import ShuttingDown, TimedOut
+from ..execute import left_behind
 from ..log import log_job, logger
+from ..record import Finished
 from ..release import log_released, released
 from .signals import Received
 from .stacks import stacks
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
 NOTICE_SECONDS: Final = 2.0
 # What is kept of the deadline for writing what is left to write.
 FLUSH_SECONDS: Final = 0.5
+# The same where there is no deadline.
+PATIENT_SECONDS: Final = 5.0
 TICK: Final = 0.05
 SIGQUIT: Final = getattr(signal, "SIGQUIT", None)
 # A signal to a process group that its leader hands on as well arrives twice; the second
@@ -43,6 +51,7 @@ class Exit(IntEnum):
     DRAINED = 0
     RELEASED = 1
     MISCONFIGURED = 3
+    DEGRADED = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class Stop:
@@ -78,6 +87,8 @@ class Stop:
                 self._leave("the deadline has come")
             if now >= self.notice:
                 self.board.interrupt(ShuttingDown, lambda claim: True)
+            if self.process.overdue.look():
+                self._make_way()
             if self.process.deadline < float("inf"):
                 self._give_back()
             try:
@@ -116,10 +127,20 @@ class Stop:
         on its way when the signal comes.
         """
         on_stop = self.process.options.on_stop
-        for claim in self.board.withdraw(lambda c: on_stop.get(c.job.queue_name) != "drain"):
+        self._withdraw(lambda c: on_stop.get(c.job.queue_name) != "drain")
+        self.board.interrupt(ShuttingDown, lambda c: on_stop.get(c.job.queue_name) == "release")
+
+    def _withdraw(self, wanted: Callable[[Claim], bool]) -> None:
+        for claim in self.board.withdraw(wanted):
             log_released(claim)
             self.process.recorder.put(released(claim))
-        self.board.interrupt(ShuttingDown, lambda c: on_stop.get(c.job.queue_name) == "release")
+
+    def _make_way(self) -> None:
+        """Give back what has not started, for which there may be no thread; let the rest end."""
+        self._withdraw(lambda claim: True)
+        if not self.process.claimer.is_alive() and self.process.overdue.is_alone():
+            left = max(FLUSH_SECONDS, self.process.deadline - time.monotonic())
+            self._leave("it ignores its timeout", min(PATIENT_SECONDS, left))
 
     def _finish(self) -> int:
         """Everything is recorded: end the threads."""
@@ -128,33 +149,38 @@ class Stop:
         self.process.heartbeat.stop()
         for thread in self.process.threads:
             thread.join(timeout=FLUSH_SECONDS)
-        code = Exit.RELEASED if self.process.recorder.interrupted else Exit.DRAINED
         logger.info(
             "Stopped, %d interrupted",
             self.process.recorder.interrupted,
             extra={"event": "worker_stopped"},
         )
-        return code
+        return self._code(Exit.RELEASED if self.process.recorder.interrupted else Exit.DRAINED)
 
-    def _leave(self, why: str) -> NoReturn:
+    def _leave(self, why: str, flush: float = FLUSH_SECONDS) -> NoReturn:
         """Give back what still waits or runs, write what can be written, and be gone."""
         left = self.board.give_up()
         for claim in left:
             stack = self.process.stack(claim)  # before a coroutine is cancelled
+            finished: Finished | None = released(claim)
             # It may still look, or be about to start: from here on it is somebody else's.
-            claim.token.fire(ShuttingDown)
-            if claim.started:
-                self._log_left(claim, stack, why)
-            log_released(claim)
-            self.process.recorder.put(released(claim))
-        self.process.recorder.stop(deadline=time.monotonic() + FLUSH_SECONDS)
-        self.process.recorder.join(timeout=FLUSH_SECONDS)
+            if claim in self.process.overdue.stacks:
+                claim.token.fire(TimedOut)
+                finished = left_behind(claim, self.process.backend, stack)
+            else:
+                claim.token.fire(ShuttingDown)
+                if claim.started:
+                    self._log_left(claim, stack, why)
+                log_released(claim)
+            if finished is not None:
+                self.process.recorder.put(finished)
+        self.process.recorder.stop(deadline=time.monotonic() + flush)
+        self.process.recorder.join(timeout=flush)
         self.process.heartbeat.stop()
         self.process.heartbeat.join(timeout=FLUSH_SECONDS)
         unwritten = len(self.board.claims())
         logger.log(
             logging.WARNING if unwritten else logging.INFO,
-            "Stopped at once, %d given back%s",
+            "Stopped at once, %d left behind%s",
             len(left) - unwritten,
             f", {unwritten} not written: rescued when the lease runs out" if unwritten else "",
             extra={"event": "worker_stopped"},
@@ -163,7 +189,10 @@ class Stop:
             stream.flush()
         # Executors may hold the process for as long as their jobs run, so there is no other
         # way out.
-        os._exit(Exit.RELEASED)
+        os._exit(self._code(Exit.RELEASED))
+
+    def _code(self, code: Exit) -> Exit:
+        return Exit.DEGRADED if self.process.overdue.stacks else code
 
     def _log_left(self, claim: Claim, stack: str, why: str) -> None:
         log_job(
