@@ -23,8 +23,9 @@ from ..log import logger
 from ..queues import InvalidQueuePattern, QueueFilter
 from ..registry import discover
 from .config import WorkerConfig
+from .lifeline import is_supervised, watch_supervisor
 from .process import WorkerProcess
-from .supervisor import Supervisor, given_worker_id, is_supervised, watch_supervisor
+from .supervisor import Supervisor, given_worker_id
 from .undertaker import Undertaker
 
 
@@ -61,7 +62,8 @@ def run(process: WorkerProcess, verbosity: int = 1) -> int:
     prepare_database(process.using)
     Watch(process.options.lease).start()
     config = process.config
-    if is_supervised():
+    supervised = is_supervised()
+    if supervised:
         watch_supervisor(process.inbox.put)
     elif config.processes > 1:
         connections[process.using].close()
@@ -69,6 +71,7 @@ def run(process: WorkerProcess, verbosity: int = 1) -> int:
             config.processes,
             config.shutdown_timeout,
             batch=config.batch,
+            lease=process.options.lease,
             undertaker=Undertaker(process.backend, process.using),
         )
         return supervisor.run()
@@ -77,8 +80,10 @@ def run(process: WorkerProcess, verbosity: int = 1) -> int:
     # deadline. Frozen objects are left out of that.
     atexit.register(gc.freeze)
     code = process.run()
-    if process.deadline < float("inf"):
-        _end_by(process.deadline, code)
+    # Another one is to take its place, and can't before it is gone.
+    most = time.monotonic() + config.shutdown_timeout if supervised else float("inf")
+    if min(process.deadline, most) < float("inf"):
+        _end_by(min(process.deadline, most), code)
     return code
 
 

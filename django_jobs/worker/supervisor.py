@@ -2,8 +2,8 @@
 ``--processes N``: a parent that runs no jobs, and starts, watches and replaces the workers.
 
 Workers are started from the command line that this process was started with, so that they
-are what it would be with ``--processes 1``. They are told their parent by a pipe, which
-closes when it is gone, however it went.
+are what it would be with ``--processes 1``. Each hangs on a line, by which either side learns
+that the other is gone.
 """
 
 import logging
@@ -12,9 +12,7 @@ import queue
 import random
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -23,21 +21,23 @@ from django.utils import autoreload
 
 from ..ids import uuid7
 from ..log import logger
+from .lifeline import LINE_VARIABLE, Lifeline, longest_silence
 from .signals import Received, handled
 from .stop import Exit
 from .undertaker import Undertaker
 
-# Where a worker finds the number of the pipe's file descriptor.
-PIPE_VARIABLE: Final = "DJANGO_JOBS_SUPERVISOR_PIPE"
-# And where the id that its row is to have.
+# Where a worker finds the id that its row is to have.
 WORKER_VARIABLE: Final = "DJANGO_JOBS_WORKER_ID"
 TICK: Final = 0.1
 # A worker that lived for less than this is replaced later each time, up to LONGEST_PAUSE.
 SHORT_LIFE: Final = 10.0
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
-# What a worker gets beyond its own deadline before it is killed.
-KILL_SECONDS: Final = 2.0
+# What a worker gets beyond its own deadline before it is killed, and the whole stop.
+KILL_SECONDS: Final = 0.5
+END_SECONDS: Final = 1.0
+# A supervisor whose round takes so long was stopped itself, and its workers may have been too.
+AWAY_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -45,6 +45,7 @@ class _Place:
     """One of the N workers, over all its lives."""
 
     process: subprocess.Popen[bytes] | None = None
+    line: Lifeline | None = None
     worker_id: UUID | None = None
     started_at: float = 0.0
     start_at: float = 0.0
@@ -57,21 +58,30 @@ class Supervisor:
     :param processes: how many workers to keep.
     :param shutdown_timeout: seconds that each of them may take to stop.
     :param batch: whether a worker that ends well has ended for good.
+    :param lease: seconds; a worker is killed before its own ends, where nothing is heard of it.
     :param undertaker: takes back what a worker that died had claimed.
     """
 
     def __init__(
-        self, processes: int, shutdown_timeout: float, *, batch: bool, undertaker: Undertaker
+        self,
+        processes: int,
+        shutdown_timeout: float,
+        *,
+        batch: bool,
+        lease: float,
+        undertaker: Undertaker,
     ) -> None:
         self.shutdown_timeout = shutdown_timeout
         self.batch = batch
+        self.silence = longest_silence(lease)
         self.undertaker = undertaker
         self._places = [_Place() for _ in range(processes)]
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._code: int = Exit.DRAINED
         self._stopping = False
-        self._deadline = float("inf")
-        self._pipe, self._held = os.pipe()
+        self._deadline = float("inf")  # when those that are left are killed
+        self._end = float("inf")
+        self._looked_at = time.monotonic()
         # Asked once: later, in a deploy, the script may be away for a moment.
         self._command = autoreload.get_child_arguments()
 
@@ -80,21 +90,38 @@ class Supervisor:
         self.undertaker.start()
         with handled(self._inbox):
             while True:
+                self._listen()
                 for place in self._places:
                     self._look_after(place)
                 if not any(p.process or (not p.done and not self._stopping) for p in self._places):
                     break
                 if time.monotonic() >= self._deadline:
-                    self._kill()
+                    for place in self._places:
+                        self._kill(place, "it is past its deadline")
+                    self._deadline = float("inf")
                 try:
                     received = self._inbox.get(timeout=TICK)
                 except queue.Empty:
                     continue
                 if isinstance(received, Received):
                     self._hand_on(received.signal)
-        self.undertaker.stop()
+        self.undertaker.stop(by=self._end)
         logger.info("All workers have stopped", extra={"event": "supervisor_stopped"})
         return self._code
+
+    def _listen(self) -> None:
+        """Kill those that nothing is heard of: stopped, or held up by code that keeps the GIL."""
+        now = time.monotonic()
+        was_away, self._looked_at = now - self._looked_at > AWAY_SECONDS, now
+        for place in self._places:
+            if place.line is None:
+                continue
+            if was_away:
+                place.line.excuse(now)
+            silence = place.line.silence(now)
+            if silence > self.silence:
+                self._kill(place, f"nothing was heard of it for {silence:.1f} s")
+                place.line.excuse(now)
 
     def _look_after(self, place: _Place) -> None:
         now = time.monotonic()
@@ -105,7 +132,7 @@ class Supervisor:
         elif not place.done and not self._stopping and now >= place.start_at:
             place.started_at, place.worker_id = now, uuid7()
             try:
-                place.process = self._start(place.worker_id)
+                self._start(place, place.worker_id)
             except OSError as error:
                 # No memory or no process to be had, as when a worker died of just that.
                 self._put_off(place)
@@ -113,18 +140,28 @@ class Supervisor:
                     "A worker could not be started: %s", error, extra={"event": "process_failed"}
                 )
 
-    def _start(self, worker_id: UUID) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(  # noqa: S603 (our own command line)
-            self._command,
-            env=os.environ | {PIPE_VARIABLE: str(self._pipe), WORKER_VARIABLE: str(worker_id)},
-            pass_fds=[self._pipe],
-            stdin=subprocess.DEVNULL,
-        )
+    def _start(self, place: _Place, worker_id: UUID) -> None:
+        line = Lifeline()
+        number = line.other.fileno()
+        try:
+            process = subprocess.Popen(  # noqa: S603 (our own command line)
+                self._command,
+                env=os.environ | {LINE_VARIABLE: str(number), WORKER_VARIABLE: str(worker_id)},
+                pass_fds=[number],
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError:
+            line.close()
+            raise
+        line.other.close()
+        place.process, place.line = process, line
         logger.info("Worker %d started", process.pid, extra={"event": "process_started"})
-        return process
 
     def _bury(self, place: _Place, pid: int, code: int, lived: float) -> None:
         place.process = None
+        if place.line is not None:
+            place.line.close()
+            place.line = None
         if code != Exit.DRAINED and place.worker_id is not None:
             self.undertaker.bury(place.worker_id)
         if self._stopping or (self.batch and code == Exit.DRAINED):
@@ -133,8 +170,9 @@ class Supervisor:
             # So would the next one be.
             place.done = True
             self._stop(signal.SIGTERM)
-        elif code == Exit.DRAINED:
-            place.pause = FIRST_PAUSE  # as it was told, by --max-jobs or a signal of its own
+        elif code in (Exit.DRAINED, Exit.DEGRADED):
+            # As it was told, by --max-jobs or a signal of its own; or to make way.
+            place.pause = FIRST_PAUSE
         else:
             self._put_off(place, lived)
         if not (self._stopping and code == -signal.SIGTERM):
@@ -163,22 +201,19 @@ class Supervisor:
         if not self._stopping:
             self._stopping = True
             self._code = Exit.DRAINED if self._code != Exit.MISCONFIGURED else self._code
-            self._deadline = time.monotonic() + self.shutdown_timeout + KILL_SECONDS
+            deadline = time.monotonic() + self.shutdown_timeout
+            self._deadline, self._end = deadline + KILL_SECONDS, deadline + END_SECONDS
             logger.info("Stopping: %s", number.name, extra={"event": "supervisor_stopping"})
         for place in self._places:
             if place.process is not None:
                 place.process.send_signal(number)
 
-    def _kill(self) -> None:
-        for place in self._places:
-            if place.process is not None:
-                logger.warning(
-                    "Worker %d is killed: it is past its deadline",
-                    place.process.pid,
-                    extra={"event": "process_killed"},
-                )
-                place.process.kill()
-        self._deadline = float("inf")
+    def _kill(self, place: _Place, why: str) -> None:
+        if place.process is not None:
+            logger.warning(
+                "Worker %d is killed: %s", place.process.pid, why, extra={"event": "process_killed"}
+            )
+            place.process.kill()
 
 
 def _name(number: int) -> str:
@@ -188,26 +223,8 @@ def _name(number: int) -> str:
         return f"signal {number}"  # the real-time signals between the first and the last
 
 
-def is_supervised() -> bool:
-    """Whether this process is a worker that a supervisor has started."""
-    return PIPE_VARIABLE in os.environ
-
-
 def given_worker_id() -> UUID | None:
     """The id that the supervisor has chosen for the row of this process."""
-    # Neither this variable nor the pipe's is for what a job starts.
+    # The variable is not for what a job starts.
     given = os.environ.pop(WORKER_VARIABLE, None)
     return None if given is None else UUID(given)
-
-
-def watch_supervisor(stop: Callable[[Received], None]) -> None:
-    """Call ``stop`` as for a signal when the supervisor is gone; returns at once."""
-    pipe = int(os.environ.pop(PIPE_VARIABLE))
-    os.set_inheritable(pipe, False)
-
-    def watch() -> None:
-        os.read(pipe, 1)  # nothing is ever written
-        logger.warning("The supervisor is gone", extra={"event": "supervisor_lost"})
-        stop(Received(signal.SIGTERM, time.monotonic()))
-
-    threading.Thread(target=watch, name="django_jobs-watch", daemon=True).start()

@@ -6,6 +6,7 @@ had claimed, at once. In a thread of its own, so that no database holds up the s
 import logging
 import queue
 import threading
+import time
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -21,8 +22,9 @@ from ..results import announce_finished
 
 logger = logging.getLogger("django_jobs")
 
-# What it may still take at the supervisor's own end.
+# What it may still take at the supervisor's own end, at the most and at the least.
 END_SECONDS: Final = 1.0
+LEAST_SECONDS: Final = 0.2
 
 
 class Undertaker(threading.Thread):
@@ -37,10 +39,10 @@ class Undertaker(threading.Thread):
         """Take the worker for lost; returns at once."""
         self._queue.put(worker_id)
 
-    def stop(self) -> None:
-        """Finish what is there, for ``END_SECONDS`` at the most."""
+    def stop(self, by: float) -> None:
+        """Finish what is there, for ``END_SECONDS`` at the most, and until ``by`` (monotonic)."""
         self._queue.put(None)
-        self.join(timeout=END_SECONDS)
+        self.join(timeout=min(END_SECONDS, max(LEAST_SECONDS, by - time.monotonic())))
         self._stopping.set()
 
     def run(self) -> None:

@@ -3,14 +3,18 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from django_jobs import enqueue_many
 from django_jobs.models import Job, Status, Worker
-from tests.lifecycle.support import LEASE, assert_nothing_runs, job, wait_for_status
-from tests.sample import tasks
+from django_jobs.worker.lifeline import longest_silence
+from tests.lifecycle.support import LEASE, assert_nothing_runs, job, outcomes, wait_for_status
+from tests.sample import slow, tasks
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 
@@ -97,6 +101,58 @@ def test_what_is_killed_at_the_deadline_is_taken_back_before_the_end(
     assert is_gone(frozen)
     assert job(result).status == Status.READY
     assert_nothing_runs()
+
+
+def test_a_frozen_worker_is_killed_before_its_lease_ends(start_worker: StartWorker) -> None:
+    process = start_worker("--processes", "2", "--threads", "1", options={"LEASE": 8})
+    wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
+    result = tasks.sleep.enqueue(1)
+    victim = Worker.objects.get(pk=wait_for_status(result, Status.RUNNING).worker_id)
+    os.kill(victim.pid, signal.SIGSTOP)
+    process.wait_for("is killed: nothing was heard of it", timeout=20)
+    assert wait_for_status(result, Status.SUCCESSFUL).attempts == 2
+    buried = Worker.objects.get(pk=victim.pk)
+    assert buried.stopped_at < buried.last_heartbeat_at + timedelta(seconds=8)
+    wait_until(lambda: len(pids() - {victim.pid}) == 2, 30, lambda: str(process))
+    process.terminate()
+    assert process.wait() == 0, process
+
+
+def test_a_worker_that_waits_for_the_database_is_not_killed(two: Process) -> None:
+    before = pids()
+    with transaction.atomic():
+        # On SQLite this holds the whole database, elsewhere what a heartbeat writes to.
+        list(Worker.objects.select_for_update().values_list("pk"))
+        time.sleep(2 * longest_silence(LEASE))
+    wait_until(lambda: pids() == before, 30, lambda: str(two))
+    assert "is killed" not in two.output
+    wait_for_status(tasks.add.enqueue(1, 2), Status.SUCCESSFUL)
+    two.terminate()
+    assert two.wait() == 0, two
+
+
+def test_a_degraded_worker_is_replaced(start_worker: StartWorker) -> None:
+    options = {"LEASE": 30, "TASK_MODULES": ["tests.sample.slow"]}
+    process = start_worker("--processes", "2", "--threads", "1", options=options)
+    wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
+    result = slow.ignore.enqueue(60)
+    victim = Worker.objects.get(pk=wait_for_status(result, Status.RUNNING).worker_id)
+    process.wait_for(f"Worker {victim.pid} ended with 75", timeout=20)
+    row = wait_for_status(result, Status.SCHEDULED)
+    assert (row.attempts, row.crashes, outcomes(result)) == (1, 0, ["TIMED_OUT"])
+    wait_until(lambda: len(pids() - {victim.pid}) == 2, 30, lambda: str(process))
+    process.terminate()
+    assert process.wait() == 0, process
+
+
+def test_a_worker_whose_own_end_hangs_is_replaced(start_worker: StartWorker) -> None:
+    options = ("--threads", "1", "--max-jobs", "1", "--shutdown-timeout", "1")
+    process = start_worker("--processes", "2", *options, options=OPTIONS)
+    wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
+    tasks.leave_a_pool_at_work.enqueue(60)
+    process.wait_for("ended with 0", timeout=20)
+    process.terminate()
+    assert process.wait() == 0, process
 
 
 def test_a_second_signal_reaches_the_workers(two: Process) -> None:
