@@ -153,11 +153,14 @@ class _Bound:
         self._vendor = vendor
         self._raw: Any = None  # the session that is bound
         self._own = 0.0
+        self._asking = False
         self._renew_at = 0.0
         self._is_set = False
         self._of_transaction = False
 
     def __call__(self, execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        if self._asking:
+            return execute(sql, params, many, context)  # Django's own, for the server's version
         if isinstance(sql, str) and sql.startswith("ROLLBACK"):
             # To a savepoint. In a failed transaction nothing may come before it, and it may
             # take the limit along.
@@ -186,8 +189,12 @@ class _Bound:
             self._renew_at = min(now + RENEW_SECONDS, self.ends_at)
 
     def _ask(self) -> float:
-        with self._cursor() as cursor:
-            return self._vendor.read(cursor, self.connection)
+        self._asking = True
+        try:
+            with self._cursor() as cursor:
+                return self._vendor.read(cursor, self.connection)
+        finally:
+            self._asking = False
 
     def _tell(self, seconds: float) -> bool:
         """Set the limit; False where there can be none."""
