@@ -17,7 +17,7 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all mutants lint format docs bench chaos clean FORCE
+.PHONY: help setup demo test test-all mutants lint format docs bench faults chaos clean FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ docs: setup ## Build the documentation into docs/_build/html
 
 bench: $(BENCH_STAMP) ## Measure django_jobs beside its peers: make bench BENCH="--quick"
 	$(BENCH_VENV)/bin/python -m tests.benchmarks $(BENCH)
+
+faults: setup ## Kill, cut, stall and starve workers on each database; takes some minutes
+	$(BIN)/python -m tests.run tests/faults
 
 chaos: setup ## Bring chaos upon workers and see what holds: make chaos SECONDS=600 DATABASE=mariadb
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --database $(DATABASE)

@@ -11,6 +11,15 @@ from pytest_django import DjangoDbBlocker
 from tests.support.processes import Process, Processes
 
 
+FAULTS = Path(__file__).parent / "faults"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """They take long, so they run where they are named: `make faults`."""
+    named = any(Path(arg.split("::")[0]).resolve().is_relative_to(FAULTS) for arg in config.args)
+    return True if collection_path == FAULTS and not named else None
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker

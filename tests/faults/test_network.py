@@ -16,7 +16,7 @@ from tests.support.processes import Process
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
 
-from .support import assert_nothing_runs, job, outcomes, wait_for_status
+from tests.lifecycle.support import assert_nothing_runs, job, outcomes, wait_for_status
 
 StartWorker = Callable[..., Process]
 

@@ -14,7 +14,7 @@ from django_jobs.models import Queue, Status
 from tests.sample import atomics, tasks
 from tests.support.processes import Process, Processes
 
-from .support import assert_nothing_runs, job, wait_for_status
+from tests.lifecycle.support import assert_nothing_runs, job, wait_for_status
 
 CONFIG = """
 [databases]

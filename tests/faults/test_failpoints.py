@@ -12,7 +12,7 @@ from tests.sample import failpoints, tasks
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 
-from .support import LEASE, job, outcomes, wait_for_status
+from tests.lifecycle.support import LEASE, job, outcomes, wait_for_status
 
 StartWorker = Callable[..., Process]
 

@@ -6,7 +6,7 @@ from django_jobs.models import JobAttempt, Queue, Status
 from tests.sample import slow, tasks
 from tests.support.processes import Process
 
-from .support import LEASE, assert_nothing_runs, job, outcomes
+from tests.lifecycle.support import LEASE, assert_nothing_runs, job, outcomes
 
 StartWorker = Callable[..., Process]
 
