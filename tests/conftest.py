@@ -10,7 +10,6 @@ from pytest_django import DjangoDbBlocker
 
 from tests.support.processes import Process, Processes
 
-
 FAULTS = Path(__file__).parent / "faults"
 
 

@@ -104,8 +104,8 @@ MUTANTS: Final = (
     Mutant(
         "a rescue does not look at the lease under the lock",
         "rescue.py",
-        'lock_rows(abandoned(using).filter(pk__in=ids).order_by("pk"))',
-        "lock_rows(Job.objects.using(using).filter(pk__in=ids))",
+        "owned = abandoned(using).filter(Q(worker_id=worker_id))",
+        "owned = Job.objects.using(using).filter(Q(worker_id=worker_id), status='RUNNING')",
         (MEET + "TestRescue::test_a_lease_that_is_renewed_before_the_lock_counts",),
     ),
     Mutant(

@@ -8,19 +8,15 @@ from typing import Final
 
 from ..claim import Claim
 from ..exceptions import Interrupt, LeaseLost
+from .line import Line
 from .loop_side import LoopSide
 
 # Outcomes that may wait for the database before claiming pauses, beyond one per thread.
 UNRECORDED_MAX: Final = 1500
 
-# Jobs are claimed ahead for so many seconds of work, so that a slot doesn't wait for the
-# database; and so many at the most.
-AHEAD_SECONDS: Final = 0.1
-AHEAD_MAX: Final = 1000
-# What stands in line for longer than this was a wrong guess, and is given back.
-STALE_SECONDS: Final = 0.5
-
 Call = Callable[[], None]
+Wanted = Callable[[Claim], bool]
+ANY: Final[Wanted] = lambda claim: True  # noqa: E731
 
 
 class Board:
@@ -28,11 +24,8 @@ class Board:
     Claims wait in a line, run in a slot, and stay on the board until their outcome is
     recorded. Executors take from the line; calls that follow a record go before claims.
 
-    The line is only as long as about 100 ms of work at the duration that jobs have had, so
-    that slow jobs are never hoarded; before the first job it is empty.
-
-    A job that a worker was lost with runs alone: when nothing else is on the board, and
-    nothing is claimed until it is recorded. If that worker is lost too, it is known who did it.
+    A job that a worker was lost with runs alone, and nothing is claimed until it is recorded:
+    if that worker is lost too, it is known who did it.
 
     :param threads: the number of slots.
     :param lease: seconds that a renewed lease holds.
@@ -49,7 +42,7 @@ class Board:
         self._news = threading.Condition(self._lock)  # the claimer
         self._idle = 0
         self._waking = False
-        self._line: deque[Claim] = deque()
+        self._line = Line(threads)
         self._apart: deque[Claim] = deque()  # one at the most, until nothing else is here
         self._alone: Claim | None = None
         self._alone_on_loop = False
@@ -59,8 +52,6 @@ class Board:
         self._unrecorded: set[Claim] = set()
         self.loop = LoopSide(coroutines, self._lock, self._news, self._unrecorded)
         self._busy_calls = 0
-        self._duration: float | None = None
-        self._moved = time.monotonic()
         self._woken = False
         self._closed = False
 
@@ -76,7 +67,7 @@ class Board:
             return 0, 0
         taken = len(self._line) + len(self._running)
         slots = max(0, self.threads - taken)
-        most = self._ahead()
+        most = self._line.most
         ahead = min(most, max(0, self.threads + most - taken))
         # While all slots are busy, the line is refilled by half of it and not one by one.
         return slots, ahead if slots or ahead >= most / 2 else 0
@@ -88,16 +79,9 @@ class Board:
             self._alone = None
         return self.holds_lease and len(self._unrecorded) <= UNRECORDED_MAX + self.threads
 
-    def _ahead(self) -> int:
-        if self._duration is None:
-            return 0
-        return int(min(AHEAD_MAX, self.threads * AHEAD_SECONDS / max(self._duration, 1e-6)))
-
     def add(self, claims: Iterable[Claim]) -> None:
         with self._lock:
-            if not self._line:
-                self._moved = time.monotonic()
-            self._line.extend(claims)
+            self._line.add(claims)
             self._wake_one()
 
     def set_apart(self, claim: Claim, *, on_loop: bool) -> None:
@@ -123,13 +107,8 @@ class Board:
     def stale(self) -> list[Claim]:
         """Claims that have stood in line for too long, taken off it; they are to be recorded."""
         with self._lock:
-            now, out = time.monotonic(), []
-            if self._line and now - self._moved >= STALE_SECONDS:
-                self._duration = None
-                out += self._withdraw_from(self._line, lambda claim: True)
-            if self.loop.called_at is not None and now - self.loop.called_at >= STALE_SECONDS:
-                out += self._withdraw_from(self.loop.line, lambda claim: True)
-            return out
+            out = self._withdraw_from(self._line) if self._line.is_stale() else []
+            return out + (self._withdraw_from(self.loop.line) if self.loop.is_late() else [])
 
     def wait(self, seconds: float) -> bool:
         """Wait ``seconds``, or until there may be more to claim; returns whether there may."""
@@ -176,9 +155,8 @@ class Board:
                 self._busy_calls += 1
                 taken = self._calls.popleft()
             elif self._line:
-                taken = self._line.popleft()
+                taken = self._line.take()
                 self._running.add(taken)
-                self._moved = time.monotonic()
             self._wake_one()
             return taken
 
@@ -193,14 +171,9 @@ class Board:
             self._work.notify()
 
     def ran(self, claim: Claim, *, recording: bool, seconds: float) -> None:
-        """
-        ``claim`` has left its slot after ``seconds``; ``recording`` says whether its outcome
-        follows.
-        """
+        """``claim`` has left its slot after ``seconds``; ``recording``: its outcome follows."""
         with self._lock:
-            # The average of about the last ten; a slow one counts at once.
-            known = seconds if self._duration is None else self._duration
-            self._duration = max(seconds, known + (seconds - known) / 10)
+            self._line.ran(seconds)
             self._running.discard(claim)
             if recording:
                 self._unrecorded.add(claim)
@@ -228,8 +201,7 @@ class Board:
             if self._alone_on_loop:
                 self.loop.put(self._apart)
             else:
-                self._line.extend(self._apart)
-                self._moved = time.monotonic()
+                self._line.add(self._apart)
                 self._wake_one()
             self._apart.clear()
         self._woken = self._woken or not self._line
@@ -274,13 +246,13 @@ class Board:
         with self._lock:
             return [*self._running, *self.loop.running]
 
-    def withdraw(self, wanted: Callable[[Claim], bool]) -> list[Claim]:
+    def withdraw(self, wanted: Wanted) -> list[Claim]:
         """Take those claims off the line that have not started; they are to be recorded."""
         with self._lock:
             lines = (self._line, self._apart, self.loop.line)
             return [claim for line in lines for claim in self._withdraw_from(line, wanted)]
 
-    def _withdraw_from(self, line: deque[Claim], wanted: Callable[[Claim], bool]) -> list[Claim]:
+    def _withdraw_from(self, line: deque[Claim], wanted: Wanted = ANY) -> list[Claim]:
         out = [claim for claim in line if wanted(claim)]
         rest = [claim for claim in line if not wanted(claim)]
         line.clear()
@@ -294,15 +266,14 @@ class Board:
         with self._lock:
             waiting = (*self._line, *self._apart, *self.loop.line)
             out = [*waiting, *self._running, *self.loop.running]
-            for part in (self._line, self._apart, self.loop.line, self._calls):
+            parts = (self._line, self._apart, self.loop.line, self._calls)
+            for part in (*parts, self._running, self.loop.running):
                 part.clear()
-            self._running.clear()
-            self.loop.running.clear()
             self._unrecorded.update(out)
             self._close()
             return out
 
-    def interrupt(self, interrupt: type[Interrupt], wanted: Callable[[Claim], bool]) -> None:
+    def interrupt(self, interrupt: type[Interrupt], wanted: Wanted) -> None:
         """Ask those running jobs to end."""
         for claim in self.running():
             if wanted(claim):

@@ -18,9 +18,10 @@ from ..promote import BATCH, promote
 from ..record import Finished
 from ..registry import is_coroutine
 from ..release import log_released, released
-from .board import STALE_SECONDS, Board
+from .board import Board
 from .config import WorkerConfig
 from .fit import Room
+from .line import STALE_SECONDS
 
 R = TypeVar("R")
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ..claim import Claim
+from .line import STALE_SECONDS
 
 
 class LoopSide:
@@ -36,6 +37,10 @@ class LoopSide:
         self._news = news
         self._unrecorded = unrecorded
         self._closed = False
+
+    def is_late(self) -> bool:
+        """Whether the loop was asked to come, and has not for too long."""
+        return self.called_at is not None and time.monotonic() - self.called_at >= STALE_SECONDS
 
     def room(self) -> int:
         """

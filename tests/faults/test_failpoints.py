@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from django_jobs.models import Job, Queue, Status
+from tests.lifecycle.support import LEASE, job, outcomes, wait_for_status
 from tests.sample import failpoints, tasks
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
-
-from tests.lifecycle.support import LEASE, job, outcomes, wait_for_status
 
 StartWorker = Callable[..., Process]
 

@@ -11,12 +11,11 @@ import pytest
 from django.db import connection
 
 from django_jobs.models import Job, JobAttempt, Queue, Status
+from tests.lifecycle.support import assert_nothing_runs, job, outcomes, wait_for_status
 from tests.sample import atomics, tasks
 from tests.support.processes import Process
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
-
-from tests.lifecycle.support import assert_nothing_runs, job, outcomes, wait_for_status
 
 StartWorker = Callable[..., Process]
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 from django_jobs.models import JobAttempt, Queue, Status
+from tests.lifecycle.support import LEASE, assert_nothing_runs, job, outcomes
 from tests.sample import slow, tasks
 from tests.support.processes import Process
-
-from tests.lifecycle.support import LEASE, assert_nothing_runs, job, outcomes
 
 StartWorker = Callable[..., Process]
 

@@ -11,10 +11,9 @@ import pytest
 from django.db import connection
 
 from django_jobs.models import Queue, Status
+from tests.lifecycle.support import assert_nothing_runs, job, wait_for_status
 from tests.sample import atomics, tasks
 from tests.support.processes import Process, Processes
-
-from tests.lifecycle.support import assert_nothing_runs, job, wait_for_status
 
 CONFIG = """
 [databases]

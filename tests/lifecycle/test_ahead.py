@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django_jobs import enqueue_many
 from django_jobs.models import Job, JobAttempt, Status
-from django_jobs.worker.board import AHEAD_MAX
+from django_jobs.worker.line import AHEAD_MAX
 from tests.sample import tasks
 from tests.support.processes import Process
 from tests.support.waiting import wait_until

@@ -10,8 +10,9 @@ from django_jobs.claim import Claim
 from django_jobs.exceptions import LeaseLost, ShuttingDown
 from django_jobs.ids import uuid7
 from django_jobs.models import Job
-from django_jobs.worker import board as board_module
-from django_jobs.worker.board import AHEAD_MAX, UNRECORDED_MAX, Board
+from django_jobs.worker import line as line_module
+from django_jobs.worker.board import UNRECORDED_MAX, Board
+from django_jobs.worker.line import AHEAD_MAX
 
 
 def claims(count: int) -> list[Claim]:
@@ -87,7 +88,7 @@ def test_what_stands_in_line_too_long_is_given_back(monkeypatch: Any) -> None:
     board.add([first, *others])
     assert board.take() is first
     assert board.stale() == []
-    monkeypatch.setattr(board_module, "STALE_SECONDS", 0.0)
+    monkeypatch.setattr(line_module, "STALE_SECONDS", 0.0)
     assert board.stale() == others
     assert board.stale() == []
     assert not board.is_empty(), "they are to be recorded"

@@ -215,7 +215,7 @@ def test_a_loop_that_does_not_come_gets_nothing_more(monkeypatch: pytest.MonkeyP
     board.loop.add(claims[:2])
     assert board.coroutine_room() == 0
     assert board.stale() == []
-    monkeypatch.setattr("django_jobs.worker.board.STALE_SECONDS", 0.0)
+    monkeypatch.setattr("django_jobs.worker.loop_side.STALE_SECONDS", 0.0)
     assert board.stale() == claims[:2]
     assert board.coroutine_room() == 0, "as long as it has not come"
     assert board.loop.take() == []
