@@ -123,12 +123,13 @@ class Board:
 
     def wait_for_other_side(self, seconds: float) -> None:
         """Wait until there is room both for threads and for the loop, or something happened."""
-
-        def both() -> bool:
-            return any(self._room()) and self._coroutine_room() > 0
-
         with self._lock:
-            self._news.wait_for(lambda: both() or self._woken or self._closed, seconds)
+            self._news.wait_for(
+                lambda: (
+                    self._woken or self._closed or (any(self._room()) and self._coroutine_room())
+                ),
+                seconds,
+            )
             self._woken = False
 
     def _rooms(self) -> tuple[int, int, int]:
