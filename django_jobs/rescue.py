@@ -46,8 +46,11 @@ def rescue(using: str, *, max_crashes: int) -> list[Finished]:
 def _rescue_from(worker_id: UUID | None, using: str, max_crashes: int) -> list[Finished]:
     """All of them in one transaction, so that one that was not alone can't look as if it was."""
     with write_transaction(using):
-        # One rescue at a time. (On SQLite a write transaction is alone anyway.)
-        worker = Worker.objects.using(using).select_for_update().filter(Q(pk=worker_id)).first()
+        # One rescue at a time, and nobody waits for one that hangs.
+        workers = Worker.objects.using(using).filter(Q(pk=worker_id))
+        worker = lock_rows(workers).first()
+        if worker is None and workers.exists():
+            return []
         owned = abandoned(using).filter(Q(worker_id=worker_id))
         jobs = list(lock_rows(owned.order_by("pk")))
         if not jobs:

@@ -201,9 +201,11 @@ class MySQL(Dialect):
     ) -> str:
         # Assigned from left to right; an expression sees what those before it have set.
         sets = ", ".join(f"job.{column} = {value}" for column, value in values.items())
+        # The rows by their key, one after the other: a small table it would read as a whole, and
+        # wait for whoever holds another row of it.
         return (
-            f"UPDATE {table} AS job JOIN {self.rows(columns)} "  # noqa: S608
-            f"ON job.id = t.id AND {where} SET {sets}"
+            f"UPDATE {self.rows(columns)} STRAIGHT_JOIN {table} AS job "  # noqa: S608
+            f"FORCE INDEX (PRIMARY) ON job.id = t.id AND {where} SET {sets}"
         )
 
 

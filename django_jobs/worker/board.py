@@ -23,7 +23,6 @@ class Board:
     """
     Claims wait in a line, run in a slot, and stay on the board until their outcome is
     recorded. Executors take from the line; calls that follow a record go before claims.
-
     A job that a worker was lost with runs alone, and nothing is claimed until it is recorded:
     if that worker is lost too, it is known who did it.
 
@@ -124,13 +123,11 @@ class Board:
     def wait_for_other_side(self, seconds: float) -> None:
         """Wait until there is room both for threads and for the loop, or something happened."""
         with self._lock:
-            self._news.wait_for(
-                lambda: (
-                    self._woken or self._closed or (any(self._room()) and self._coroutine_room())
-                ),
-                seconds,
-            )
+            self._news.wait_for(lambda: self._both() or self._woken or self._closed, seconds)
             self._woken = False
+
+    def _both(self) -> bool:
+        return any(self._room()) and self._coroutine_room() > 0
 
     def _rooms(self) -> tuple[int, int, int]:
         return (*self._room(), self._coroutine_room())

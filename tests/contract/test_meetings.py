@@ -81,7 +81,7 @@ def give_back(claimed: Claim) -> list[Finished]:
 
 
 def rescue_all() -> list[Finished]:
-    return rescue("default")
+    return rescue("default", max_crashes=3)
 
 
 def cancel() -> int:
@@ -174,8 +174,7 @@ def test_two_claims_never_take_the_same_and_do_not_wait() -> None:
     take = [partial(claim, WorkerFactory(), QueueFilter(), 1, "default") for _ in range(2)]
     (first,), second = meet(*take, skips=True)
     assert first.job.pk == jobs[0].pk
-    # MariaDB locks more of a small table than the row that is taken.
-    assert [claimed.job.pk for claimed in second] in ([jobs[1].pk], [])
+    assert [claimed.job.pk for claimed in second] == [jobs[1].pk]
 
 
 class TestRescue:
@@ -209,13 +208,12 @@ class TestRescue:
                 return write_transaction(using)
 
             monkeypatch.setattr("django_jobs.rescue.write_transaction", late)
-            assert rescue("default") == []
+            assert rescue("default", max_crashes=3) == []
         assert ended(claimed, SUCCEEDED) == []
 
     def test_a_lease_that_is_renewed_after_the_lock_comes_too_late(self) -> None:
-        """And the heartbeat does not wait for it."""
         claimed = running(lost=True)
-        (_,), renewed = meet(rescue_all, partial(renew, claimed), skips=True)
+        (_,), renewed = meet(rescue_all, partial(renew, claimed))
         assert renewed == 1
         assert [finished.claim for finished in ended(claimed, SUCCEEDED)] == [claimed]
         assert status() == Status.READY

@@ -41,7 +41,7 @@ from django_jobs.release import released
 from django_jobs.rescue import rescue
 from django_jobs.steps import Steps
 from tests.factories import WorkerFactory
-from tests.support.model import ENDS, GIVEN_BACK, HOUR, LEGAL, LOST, PRUNED, End, Modelled
+from tests.support.model import ENDS, GIVEN_BACK, HOUR, LEGAL, PRUNED, End, Modelled
 
 pytestmark = pytest.mark.django_db
 
@@ -212,19 +212,23 @@ class Machine(RuleBasedStateMachine):
         self.live[who] = True
 
     @while_some("RUNNING")
-    @rule(limit=st.sampled_from([1, 100]))
-    def rescue(self, limit: int) -> None:
+    @rule()
+    def rescue(self) -> None:
+        """Of one lost worker, and of all of its jobs."""
         live = [worker.pk for worker, live in zip(self.workers, self.live, strict=True) if live]
         left = {
             pk
             for pk, modelled in self.jobs.items()
             if modelled.status == "RUNNING" and modelled.owner not in live
         }
-        taken = {finished.job.pk for finished in rescue("default", limit)}
-        assert taken <= left
-        assert len(taken) == min(limit, len(left))
+        known = set(Worker.objects.values_list("pk", flat=True))
+        taken = {finished.job.pk for finished in rescue("default", max_crashes=3)}
+        assert bool(taken) == bool(left)
+        owners = {self.jobs[pk].owner for pk in taken}
+        assert taken == {pk for pk in left if self.jobs[pk].owner in owners}
+        assert len(owners) <= 1
         for pk in taken:
-            self.jobs[pk].end(LOST, self.jobs[pk].attempts)
+            self.jobs[pk].lose_worker(alone=len(taken) == 1 and owners <= known)
 
     @while_some("SCHEDULED", "READY", "RUNNING")
     @rule(n=NUMBERS)

@@ -45,7 +45,6 @@ ENDS: Final = {
     "obey a cancel": End(CancelRequested(), "CANCELLED", "CANCELLED", "CANCELLED"),
     "be interrupted": End(ShuttingDown(), "RELEASED", "READY", "READY", refund=1),
 }
-LOST: Final = End(None, "LOST", "READY", "DEAD")
 GIVEN_BACK: Final = ENDS["be interrupted"]
 
 PRUNED: Final = ("SUCCESSFUL", "CANCELLED", "DISCARDED")
@@ -90,8 +89,22 @@ class Modelled:
             self.owner = None
             status = "CANCELLED" if self.asked else status
         self.attempts -= how.refund
-        self.crashes += how is LOST
+        if started and how is not GIVEN_BACK:
+            self.crashes = 0
         self.status, self.due = status, False
+
+    def lose_worker(self, *, alone: bool) -> None:
+        """Whoever was alone with it pays for it, and whoever may be started only once."""
+        self.history[self.claim_no] = (self.attempts, "LOST")
+        pays = alone or self.max_attempts == 1
+        if pays:
+            self.crashes += 1
+        else:
+            self.crashes = max(self.crashes, 1)
+            self.attempts -= 1
+        dead = pays and (self.attempts >= self.max_attempts or (alone and self.crashes >= 3))
+        self.status = "DEAD" if dead else "CANCELLED" if self.asked else "READY"
+        self.owner, self.due = (self.owner if dead else None), False
 
     def looks_written(self, claim_no: int, how: End) -> bool:
         """Whether the row is as an earlier try of this very write would have left it."""
