@@ -21,8 +21,8 @@ from .token import Token
 # What a claim reads of a row; what else the row holds is loaded when somebody asks for it.
 _COLUMNS: Final = (
     *("id", "task_path", "queue_name", "backend_name", "priority", "args", "kwargs"),
-    *("metadata", "attempts", "max_attempts", "claim_no", "crashes", "run_after"),
-    *("enqueued_at", "started_at"),
+    *("metadata", "attempts", "max_attempts", "claim_no", "crashes", "interruptions"),
+    *("run_after", "enqueued_at", "started_at"),
 )
 _FIELDS: Final = (*_COLUMNS, "last_attempted_at", "worker_id", "status", "finished_at")
 _MOMENTS: Final = ("run_after", "enqueued_at", "started_at")

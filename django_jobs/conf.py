@@ -29,6 +29,8 @@ class Options:
     :param policy: what a task gets that does not say otherwise.
     :param lease: seconds after its last heartbeat at which a worker counts as lost.
     :param max_crashes: after how many lost workers in a row a job is dead.
+    :param max_interruptions: after how many stops in a row that cut a job short, the last of
+        them included, such a stop counts as a failed attempt.
     :param arguments_max_bytes: the size of a job's arguments as JSON.
     :param arguments_max_depth: how deep they may be nested.
     :param task_modules: modules with tasks besides the ``tasks`` module of each app.
@@ -43,6 +45,7 @@ class Options:
     policy: Policy = field(default_factory=Policy)
     lease: float = 30.0
     max_crashes: int = 3
+    max_interruptions: int = 20
     arguments_max_bytes: int = 64 * 1024
     arguments_max_depth: int = MAX_DEPTH
     task_modules: tuple[str, ...] = ()
@@ -152,6 +155,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "BACKOFF": _backoff,
     "LEASE": lambda value: _seconds(value, 1, 3600),
     "MAX_CRASHES": lambda value: _whole(value, 1, 100),
+    "MAX_INTERRUPTIONS": lambda value: _whole(value, 1, 1000),
     "ARGUMENTS_MAX_BYTES": lambda value: _whole(value, 2, 16 * 1024 * 1024),
     "ARGUMENTS_MAX_DEPTH": lambda value: _whole(value, 1, MAX_DEPTH),
     "TASK_MODULES": _modules,

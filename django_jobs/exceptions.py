@@ -92,7 +92,10 @@ class CancelRequested(Interrupt):
 
 
 class ShuttingDown(Interrupt):
-    """The worker stops. The job goes back to its queue with the attempt given back."""
+    """
+    The worker stops. The job goes back to its queue with the attempt given back, unless that
+    has happened too often in a row.
+    """
 
     reason = "shutdown"
 

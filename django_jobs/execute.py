@@ -35,9 +35,10 @@ from .exceptions import (
 from .failure import Failure, cut, storable
 from .log import log_ended, log_job, log_lost, log_started
 from .models.attempt import TRACEBACK_LENGTH
-from .policy import CANCELLED, SUCCEEDED, Kind, Next, Outcome, after_unavailable, decide
+from .policy import CANCELLED, RELEASED, SUCCEEDED, Kind, Next, Outcome, after_unavailable, decide
 from .record import Finished, record
 from .registry import find_task, is_coroutine_function
+from .release import cut_short
 from .results import job_result
 from .sensitive import hiding
 from .signals import has_receivers, log_state, send
@@ -252,7 +253,7 @@ class Attempt:
         if hide is not None:
             outcome = replace(outcome, reason=hide(outcome.reason))
         log_ended(claim, outcome, failure, shown, duration)
-        if outcome.kind in (Kind.RELEASED, Kind.SNOOZED, Kind.CANCELLED):
+        if outcome.interrupted or outcome.kind in (Kind.SNOOZED, Kind.CANCELLED):
             failure = None  # no error happened; the outcome says why
         return Finished(claim, outcome, value, failure)
 
@@ -273,6 +274,8 @@ class Attempt:
             )
         policy = replace(self.policy, max_attempts=max(1, job.max_attempts))
         outcome = decide(policy, job.attempts, exception, result)
+        if outcome is RELEASED:
+            return cut_short(self.claim, self.backend.jobs_options.max_interruptions).outcome
         if (
             outcome is not None
             and outcome.next is Next.SCHEDULED

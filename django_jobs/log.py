@@ -93,15 +93,19 @@ def log_ended(
     outcome: Outcome,
     failure: Failure | None,
     exception: BaseException | None,
-    duration: float,
+    duration: float | None,
 ) -> None:
-    """The line about an attempt that has ended with ``outcome``."""
+    """
+    The line about an attempt that has ended with ``outcome``.
+
+    :param duration: in seconds; None where a stop has left it behind.
+    """
     if outcome is SUCCEEDED and not logger.isEnabledFor(logging.INFO):
         return  # the one that happens most
     job = claim.job
     level, event, exc_info = logging.INFO, outcome.next.lower(), None
     why = outcome.reason or (failure.line if failure else "")
-    error = failure.line if failure else outcome.reason
+    error = failure.line if failure else "the worker stops"
     number = (job.attempts, job.max_attempts)
     args: tuple[object, ...]
     match outcome.kind, outcome.next:
@@ -122,6 +126,10 @@ def log_ended(
             level, exc_info = logging.ERROR, exception
             reason = outcome.reason or "given up"
             message, args = "dead after attempt %d of %d (%s): %s", (*number, reason, error)
+        case _, Next.READY:
+            level, event, exc_info = logging.WARNING, "retry", exception
+            message = "failed in attempt %d of %d, next at once: %s (%s)"
+            args = (*number, error, outcome.reason)
         case _:
             level, event, exc_info = logging.WARNING, "retry", exception
             message = "failed in attempt %d of %d, next in %.1f s: %s"

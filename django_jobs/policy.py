@@ -158,6 +158,7 @@ class Outcome:
     :param delay: seconds until the next attempt, where ``next`` is SCHEDULED.
     :param refund: the attempt is given back.
     :param reason: why, in one line, where an exception alone does not say it.
+    :param interrupted: the worker's stop ended it, if it had started.
     """
 
     kind: Kind
@@ -165,9 +166,10 @@ class Outcome:
     delay: float | None = None
     refund: bool = False
     reason: str = ""
+    interrupted: bool = False
 
 
-RELEASED = Outcome(Kind.RELEASED, Next.READY, refund=True)
+RELEASED = Outcome(Kind.RELEASED, Next.READY, refund=True, interrupted=True)
 SUCCEEDED = Outcome(Kind.SUCCEEDED, Next.SUCCESSFUL)
 CANCELLED = Outcome(Kind.CANCELLED, Next.CANCELLED, reason="cancelled while running")
 
@@ -244,6 +246,26 @@ def after_unavailable(why: str, waited: float, grace: float) -> Outcome:
     # A tenth of the time so far, from ten seconds to ten minutes: a deploy is soon over.
     delay = Backoff(base=min(max(waited / 10, 10.0), 600.0), maximum=600.0).delay(1)
     return Outcome(Kind.SNOOZED, Next.SCHEDULED, delay=delay, refund=True, reason=why)
+
+
+def after_interruption(
+    attempt: int, max_attempts: int, *, interruptions: int, max_interruptions: int
+) -> Outcome:
+    """
+    What becomes of a job that a stop has cut short: it gets its attempt back, but not for ever.
+    One that is longer than the time between two stops would never end, and never be dead.
+
+    :param interruptions: how many in a row, with this one.
+    :param max_interruptions: with how many they begin to count as failed attempts.
+    """
+    if interruptions < max_interruptions:
+        return RELEASED
+    return Outcome(
+        Kind.FAILED,
+        Next.READY if attempt < max_attempts else Next.DEAD,
+        reason=f"interrupted {interruptions} times in a row",
+        interrupted=True,
+    )
 
 
 def after_loss(

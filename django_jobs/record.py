@@ -31,6 +31,7 @@ _COLUMNS: Final = {
     "ends": INTEGER,
     "refund": INTEGER,
     "crashes": INTEGER,
+    "interruptions": INTEGER,
     "delay": SECONDS,
     "last_error": TEXT,
     "return_value": JSON_TEXT,
@@ -62,8 +63,21 @@ class Finished:
         if self.outcome.kind is Kind.LOST:
             # One that was lost with other jobs is no proof against this one.
             return max(self.job.crashes, 1) if self.outcome.refund else self.job.crashes + 1
-        came_through = self.claim.started and self.outcome.kind is not Kind.RELEASED
+        came_through = self.claim.started and not self.outcome.interrupted
         return 0 if came_through else self.job.crashes
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the worker's stop cut short what had started."""
+        return self.claim.started and self.outcome.interrupted
+
+    @property
+    def interruptions(self) -> int:
+        """How often in a row a stop has cut the job short; a lost worker is none."""
+        if self.interrupted:
+            return self.job.interruptions + 1
+        ended = self.claim.started and self.outcome.kind is not Kind.LOST
+        return 0 if ended else self.job.interruptions
 
     @property
     def last_error(self) -> str:
@@ -145,6 +159,7 @@ def _update(speaks: Dialect) -> str:
     values = {
         "attempts": "job.attempts - t.refund",
         "crashes": "t.crashes",
+        "interruptions": "t.interruptions",
         "run_after": (
             f"CASE WHEN t.delay IS NULL THEN job.run_after ELSE {speaks.later('t.delay')} END"
         ),
@@ -174,6 +189,7 @@ def _row(finished: Finished, speaks: Dialect) -> tuple[Any, ...]:
         int(outcome.next in _ENDS),
         int(outcome.refund),
         finished.crashes,
+        finished.interruptions,
         delay,
         finished.last_error,
         None if value is None else json.dumps(value),

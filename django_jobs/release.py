@@ -3,8 +3,8 @@
 import logging
 
 from .claim import Claim
-from .log import log_job
-from .policy import RELEASED
+from .log import log_ended, log_job
+from .policy import RELEASED, Kind, after_interruption
 from .record import Finished
 
 
@@ -17,8 +17,25 @@ def released(claim: Claim) -> Finished:
     return Finished(claim, RELEASED)
 
 
-def log_released(claim: Claim) -> None:
+def cut_short(claim: Claim, max_interruptions: int) -> Finished:
+    """``claim`` as ended by a stop: given back, unless that has been done too often."""
+    if not claim.started:
+        return released(claim)
+    job = claim.job
+    outcome = after_interruption(
+        job.attempts,
+        job.max_attempts,
+        interruptions=job.interruptions + 1,
+        max_interruptions=max_interruptions,
+    )
+    return Finished(claim, outcome)
+
+
+def log_released(finished: Finished) -> None:
     """The line for a claim that is given back by somebody else than its own attempt."""
+    claim = finished.claim
+    if finished.outcome.kind is not Kind.RELEASED:
+        return log_ended(claim, finished.outcome, None, None, None)
     log_job(
         logging.INFO,
         "released",

@@ -84,6 +84,13 @@ MUTANTS: Final = (
         (FENCE + "test_each_outcome_leaves_its_status_and_its_history",),
     ),
     Mutant(
+        "an interruption is free for ever",
+        "policy.py",
+        "    if interruptions < max_interruptions:",
+        "    if interruptions > 0:",
+        ("test_policy.py", "contract/test_interruptions.py"),
+    ),
+    Mutant(
         "a step is stored after its claim was lost",
         "steps.py",
         "pk=job.pk, status=Status.RUNNING, claim_no=job.claim_no",

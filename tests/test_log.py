@@ -8,11 +8,13 @@ from django.db import OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_jobs import ShuttingDown
 from django_jobs.compat import task_backends
 from django_jobs.db.connections import patiently
 from django_jobs.execute import execute
 from django_jobs.log import log_job, one_line
 from django_jobs.models import Job
+from django_jobs.release import cut_short, log_released
 from django_jobs.testing import run_pending
 from tests.contract.support import claim_all
 from tests.factories import JobFactory, WorkerFactory
@@ -72,6 +74,27 @@ def test_an_attempt_is_two_lines_with_the_same_keys(enqueue, event, level, text,
         assert (record.queue, record.attempt, record.claim_no) == ("default", 1, 1)
         assert record.worker == "test:0"
     assert end.duration >= 0
+
+
+@pytest.mark.parametrize(
+    ("most", "event", "text"),
+    [
+        (2, "retry", "failed in attempt 1 of 2, next at once: {} (interrupted 20 times in a row)"),
+        (1, "dead", "dead after attempt 1 of 1 (interrupted 20 times in a row): {}"),
+    ],
+)
+def test_an_interruption_that_counts_is_no_release(most, event, text, records):
+    JobFactory(
+        **{"task_path": tasks.wait.module_path, "args": [30]}, max_attempts=most, interruptions=19
+    )
+    (claim,) = claim_all()
+    log_released(cut_short(claim, max_interruptions=20))
+    claim.token.fire(ShuttingDown)
+    execute(claim, task_backends["default"])
+    left, _, asked = records()
+    assert (left.event, asked.event) == (event, event)
+    assert text.format("the worker stops") in left.getMessage()
+    assert text.format("ShuttingDown") in asked.getMessage()
 
 
 def test_a_delay_is_a_figure_of_its_own(records):

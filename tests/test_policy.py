@@ -28,6 +28,7 @@ from django_jobs.policy import (
     Next,
     Outcome,
     Policy,
+    after_interruption,
     after_loss,
     after_unavailable,
     decide,
@@ -265,6 +266,18 @@ def test_an_attempt_lost_with_others_is_given_back(attempt, most, crashes):
 def test_what_may_be_tried_only_once_is_dead_with_its_worker():
     outcome = after_loss(1, 1, alone=False, crashes=1, max_crashes=3)
     assert (outcome.next, outcome.refund) == (Next.DEAD, False)
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9), st.integers(1, 9))
+def test_an_interruption_is_free_below_the_limit_and_counts_from_it_on(attempt, most, count, limit):
+    outcome = after_interruption(attempt, most, interruptions=count, max_interruptions=limit)
+    assert outcome.interrupted
+    if count < limit:
+        assert outcome is RELEASED
+    else:
+        assert (outcome.kind, outcome.refund, outcome.delay) == (Kind.FAILED, False, None)
+        assert outcome.next is (Next.DEAD if attempt >= most else Next.READY)
+        assert outcome.reason == f"interrupted {count} times in a row"
 
 
 def test_the_words_are_those_of_the_rows():

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from ..compat import InvalidTaskBackend, task_backends
 from ..exceptions import JobsError
@@ -74,6 +75,7 @@ def _facts(model_admin: Any, job: Job, around: Surroundings) -> list[dict[str, A
         (_("Priority"), job.priority),
         (_("Attempts"), f"{job.attempts}/{job.max_attempts}"),
         (_("Worker crashes"), job.crashes or ""),
+        (_("Interrupted"), _interruptions(job.interruptions)),
         (_("Backend"), job.backend_name),
         (_("Enqueued"), display.moment(job.enqueued_at)),
         (_("Run after"), display.moment(job.run_after)),
@@ -96,6 +98,12 @@ def _facts(model_admin: Any, job: Job, around: Surroundings) -> list[dict[str, A
         )
         rows.append({"label": _("Copy of"), "value": original, "url": url})
     return rows
+
+
+def _interruptions(count: int) -> str:
+    if not count:
+        return ""
+    return ngettext("%(count)s time in a row", "%(count)s times in a row", count) % {"count": count}
 
 
 def _worker_name(job: Job, around: Surroundings) -> str:

@@ -43,6 +43,7 @@ class JobQuerySet(models.QuerySet["Job", "Job"]):
             status=Status.READY,
             attempts=0,
             crashes=0,
+            interruptions=0,
             run_after=DbNow(),
             finished_at=None,
             worker_id=None,
@@ -102,6 +103,13 @@ class Job(models.Model):
     claim_no = models.PositiveIntegerField(_("claim number"), default=0)
     crashes = models.PositiveSmallIntegerField(
         _("crashes"), default=0, help_text=_("How many workers were lost in a row while it ran.")
+    )
+    # The database has the default too: enqueue leaves the column out.
+    interruptions = models.PositiveSmallIntegerField(
+        _("interruptions"),
+        default=0,
+        db_default=0,
+        help_text=_("How often in a row a worker's stop cut it short."),
     )
     run_after = models.DateTimeField(_("run after"), default=DbNow)
     enqueued_at = models.DateTimeField(_("enqueued"))

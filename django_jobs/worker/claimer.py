@@ -202,8 +202,9 @@ class Claimer(threading.Thread):
 
     def _give_back(self, claims: list[Claim]) -> None:
         for each in claims:
-            log_released(each)
-            self._record(released(each))
+            finished = released(each)
+            log_released(finished)
+            self._record(finished)
             self._claimed -= 1
 
     def _rest(self, seen: Glance) -> bool:

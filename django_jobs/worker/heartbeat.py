@@ -188,9 +188,9 @@ class Heartbeat(threading.Thread):
         self._strays = strays - again
         if again:
             for job in Job.objects.using(self.using).filter(pk__in=[pk for pk, _ in again]):
-                claim = Claim(job, self.worker.pk, self.worker.name)
-                log_released(claim)
-                self._record(released(claim))
+                finished = released(Claim(job, self.worker.pk, self.worker.name))
+                log_released(finished)
+                self._record(finished)
 
     def _write_progress(self) -> None:
         for pk in list(self._progress):

@@ -17,7 +17,7 @@ from ..compat import TaskResultStatus, task_finished
 from ..db.connections import patiently
 from ..db.errors import is_transient
 from ..log import log_lost
-from ..policy import Kind, Next
+from ..policy import Next
 from ..record import Finished, record, refused
 from ..results import announce_finished
 from ..signals import has_receivers, log_state
@@ -32,7 +32,7 @@ GATHER_SECONDS: Final = 0.005
 
 class Recorder(threading.Thread):
     """
-    ``interrupted`` counts the attempts that were cut short and given back.
+    ``interrupted`` counts the attempts that were cut short by a stop.
     """
 
     def __init__(self, backend: DatabaseBackend, board: Board, using: str) -> None:
@@ -88,8 +88,7 @@ class Recorder(threading.Thread):
             if finished in lost:
                 log_lost(finished.claim)
                 continue
-            if finished.outcome.kind is Kind.RELEASED and finished.claim.started:
-                self.interrupted += 1
+            self.interrupted += finished.interrupted
             if heard or finished.outcome.next is not Next.SUCCESSFUL:
                 then.append(partial(announce_finished, self.backend, finished))
             else:

@@ -25,7 +25,7 @@ from ..exceptions import ShuttingDown, TimedOut
 from ..execute import left_behind
 from ..log import log_job, logger
 from ..record import Finished
-from ..release import log_released, released
+from ..release import cut_short, log_released, released
 from .signals import Received
 from .stacks import stacks
 
@@ -132,8 +132,9 @@ class Stop:
 
     def _withdraw(self, wanted: Callable[[Claim], bool]) -> None:
         for claim in self.board.withdraw(wanted):
-            log_released(claim)
-            self.process.recorder.put(released(claim))
+            finished = released(claim)
+            log_released(finished)
+            self.process.recorder.put(finished)
 
     def _make_way(self) -> None:
         """Give back what has not started, for which there may be no thread; let the rest end."""
@@ -161,16 +162,17 @@ class Stop:
         left = self.board.give_up()
         for claim in left:
             stack = self.process.stack(claim)  # before a coroutine is cancelled
-            finished: Finished | None = released(claim)
+            finished: Finished | None
             # It may still look, or be about to start: from here on it is somebody else's.
             if claim in self.process.overdue.stacks:
                 claim.token.fire(TimedOut)
                 finished = left_behind(claim, self.process.backend, stack)
             else:
+                finished = cut_short(claim, self.process.options.max_interruptions)
                 claim.token.fire(ShuttingDown)
                 if claim.started:
                     self._log_left(claim, stack, why)
-                log_released(claim)
+                log_released(finished)
             if finished is not None:
                 self.process.recorder.put(finished)
         self.process.recorder.stop(deadline=time.monotonic() + flush)

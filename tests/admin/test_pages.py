@@ -32,6 +32,7 @@ STATES: list[dict[str, Any]] = [
     {"scheduled": True, "attempts": 1, "last_error": "ValueError"},
     {"running": True},
     {"running": True, "cancel_requested_at": timezone.now()},
+    {"interruptions": 20, "attempts": 1},
     {"successful": True},
     {"dead": True},
     {"cancelled": True},
@@ -168,6 +169,14 @@ class TestDetail:
     def test_every_state(self, admin: Client, traits: dict[str, Any]) -> None:
         page = Page(admin.get(job_url(JobFactory(**traits))))
         assert "What happens next:" in page.text
+
+    @pytest.mark.parametrize(("count", "said"), [(1, "1 time"), (20, "20 times")])
+    def test_how_often_it_was_interrupted(self, admin: Client, count: int, said: str) -> None:
+        row = "<dt>Interrupted</dt>"
+        page = Page(admin.get(job_url(JobFactory(interruptions=count)))).text
+        assert row in page
+        assert f"{said} in a row" in page
+        assert row not in Page(admin.get(job_url(JobFactory()))).text
 
     def test_attempts_with_all_there_is_to_know(self, admin: Client) -> None:
         job = JobFactory(dead=True)

@@ -62,14 +62,15 @@ def test_a_verb_keeps_to_its_query_set(verb, one_of_each):
 class TestRetry:
     def test_a_dead_job_gets_a_full_set_of_attempts_and_keeps_its_history(self):
         job = JobFactory(
-            dead=True, crashes=2, task_path=tasks.fail.module_path, args=[], max_attempts=2
+            **{"dead": True, "crashes": 2, "interruptions": 9},
+            **{"task_path": tasks.fail.module_path, "args": [], "max_attempts": 2},
         )
         JobAttemptFactory(job=job, claim_no=5, number=2)
         assert Job.objects.retry() == 1
         again = row(job)
         assert (again.status, again.attempts, again.crashes) == (Status.READY, 0, 0)
         assert (again.finished_at, again.worker_id) == (None, None)
-        assert again.claim_no == 5
+        assert (again.claim_no, again.interruptions) == (5, 0)
         assert -5 < seconds_until_due(job) <= 0
         for _ in range(2):
             run_pending()

@@ -8,6 +8,7 @@ import pytest
 
 from django_jobs.models import Status
 from django_jobs.worker.stop import ECHO_SECONDS
+from tests.factories import JobFactory
 from tests.sample import tasks
 from tests.support.processes import Process
 
@@ -109,6 +110,31 @@ def test_a_queue_that_says_release_ends_at_the_next_check(start_worker: StartWor
     assert time.monotonic() - started < 10
     assert (job(nice).status, job(nice).attempts) == (Status.READY, 0)
     assert job(other).status == Status.SUCCESSFUL
+    assert_nothing_runs()
+
+
+def test_an_interruption_too_many_costs_an_attempt(start_worker: StartWorker) -> None:
+    result = tasks.wait.enqueue(60)
+    worker = start_worker("--shutdown-timeout", "2", options={"MAX_INTERRUPTIONS": 1})
+    worker.wait_for("started: attempt 1")
+    worker.terminate()
+    worker.wait_for("next at once")
+    assert worker.wait() == 1, worker
+    row = job(result)
+    assert (row.status, row.attempts, row.interruptions) == (Status.READY, 1, 1)
+    assert outcomes(result) == ["FAILED"]
+    assert_nothing_runs()
+
+
+def test_an_interruption_too_many_at_the_last_attempt_is_seen(start_worker: StartWorker) -> None:
+    left = JobFactory(task_path=tasks.sleep.module_path, args=[60], max_attempts=1)
+    worker = start_worker("--shutdown-timeout", "60", options={"MAX_INTERRUPTIONS": 1})
+    worker.wait_for("started: attempt 1")
+    worker.signal(signal.SIGQUIT)
+    worker.wait_for("dead after attempt 1 of 1")
+    assert worker.wait() == 1, worker
+    row = job(left)
+    assert (row.status, row.last_error) == (Status.DEAD, "interrupted 1 times in a row")
     assert_nothing_runs()
 
 
