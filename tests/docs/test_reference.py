@@ -28,6 +28,7 @@ from django_jobs.results import RESULT_STATUS
 from django_jobs.task import UNSET, job
 from django_jobs.worker.stop import Exit
 from tests.docs.blocks import DOCS, PAGES, ROOT, code, name, table
+from tests.docs.nodes import assert_exists, named_tests
 from tests.run import EVERY_DATABASE
 
 PACKAGE = ROOT / "django_jobs"
@@ -294,15 +295,11 @@ class TestGlossary:
 
 class TestGuarantees:
     TEXT = (DOCS / "guarantees.md").read_text()
-    NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py::[\w:]+)`", TEXT)))
+    NAMED = sorted(set(named_tests(TEXT)))
 
     @pytest.mark.parametrize("node", NAMED)
     def test_the_tests_it_names_exist(self, node: str) -> None:
-        path, *names = node.split("::")
-        body: list[ast.stmt] = ast.parse((ROOT / path).read_text()).body
-        for part in names:
-            [found] = [n for n in body if getattr(n, "name", None) == part]
-            body = getattr(found, "body", [])
+        assert_exists(node)
 
     def test_they_run_on_every_database(self) -> None:
         assert all(node.startswith((*EVERY_DATABASE, "tests/faults")) for node in self.NAMED)
