@@ -7,11 +7,12 @@ from functools import partial
 from typing import Final
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from django_jobs.db.connections import patiently
 from django_jobs.db.transactions import write_transaction
-from django_jobs.models import Queue
+from django_jobs.models import Job, Queue
+from tests.factories import JobFactory
 from tests.support.sessions import TIMEOUT, other_session, race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,3 +124,19 @@ def test_a_serialization_failure(caplog: pytest.LogCaptureFixture) -> None:
         assert tries(work) == 2
     assert Queue.objects.count() == 3
     assert_was_trouble(caplog)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="others lock rows")
+def test_eight_write_to_one_file_in_turn() -> None:
+    """Each reads before it writes, which SQLite refuses in a transaction that begins to read."""
+
+    def count_up() -> None:
+        connections["default"].transaction_mode = None  # as most projects have it
+        for _ in range(20):
+            with write_transaction("default"):
+                touched = Job.objects.get()
+                Job.objects.filter(pk=touched.pk).update(priority=touched.priority + 1)
+
+    JobFactory(priority=0)
+    assert race([count_up] * 8) == [None] * 8
+    assert Job.objects.get().priority == 160

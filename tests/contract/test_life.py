@@ -1,5 +1,6 @@
 """The life of a row: claimed in order, promoted when due, tried again, dead."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -196,6 +197,16 @@ class TestRetry:
             last = history(result)[-1]
             assert delay * 0.8 <= last.delay <= delay * 1.2
             Job.objects.update(run_after=DbNow())
+
+    def test_those_that_fail_together_do_not_come_back_together(self):
+        enqueue_many(tasks.fail, [[]] * 100)
+        run_pending()
+        delays = JobAttempt.objects.values_list("delay", flat=True)
+        assert len(delays) == 100
+        assert 8 <= min(delays) < 9
+        assert 11 < max(delays) <= 12
+        due = Counter(int(job.run_after.timestamp()) for job in Job.objects.all())
+        assert max(due.values()) < 70, "in a second of its own, less than most of them"
 
     def test_it_dies_after_its_last_attempt(self):
         result = tasks.fail.enqueue("no luck")

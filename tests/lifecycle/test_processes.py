@@ -167,8 +167,12 @@ def test_a_second_signal_reaches_the_workers(two: Process) -> None:
 
 def test_workers_end_when_their_supervisor_is_killed(two: Process) -> None:
     orphans = pids()
+    running = [tasks.sleep.enqueue(1) for _ in range(4)]
+    for result in running:
+        wait_for_status(result, Status.RUNNING)
     two.kill()
     wait_until(lambda: all(map(is_gone, orphans)), 30, lambda: str(two))
+    assert {(job(r).status, job(r).attempts) for r in running} == {(Status.SUCCESSFUL, 1)}
     assert two.output.count("The supervisor is gone") == 2
     assert_nothing_runs()
 

@@ -107,3 +107,15 @@ def test_progress_that_no_database_takes_is_made_storable(process: WorkerProcess
     process.heartbeat._write_progress()
     job.refresh_from_db()
     assert job.metadata["progress"] == {"done": 1, "total": 2, "note": "half\\ud800 done\\x00"}
+
+
+def test_workers_do_not_poll_at_the_same_moments(
+    process: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(process.board, "wait", lambda seconds: bool(rests.append(seconds)))
+    monkeypatch.setattr(process.claimer, "_claimed_at", time.monotonic() - 3600)
+    for _ in range(50):
+        process.claimer._rest(claimer_module.Glance(ready=False, due_in=None))
+    assert 0.8 <= min(rests) < 0.95
+    assert 1.05 < max(rests) <= 1.2
