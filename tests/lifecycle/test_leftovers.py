@@ -49,6 +49,18 @@ def test_what_is_left_open_is_rolled_back_and_reaches_no_other(
     assert_nothing_runs()
 
 
+def test_processes_that_a_job_forks_hold_up_nothing(start_worker: StartWorker) -> None:
+    results = [leftovers.fork.enqueue(60), leftovers.write.enqueue("", "after")]
+    env = {"DATABASE_URL": f"{database_url()}?conn_max_age=600"}
+    arguments = ("--threads", "1", "--shutdown-timeout", "2")
+    worker = start_worker(*arguments, options=OPTIONS, env=env)
+    for result in results:
+        wait_for_status(result, Status.SUCCESSFUL)
+    worker.terminate()
+    assert worker.wait() == 0, worker
+    assert_nothing_runs()
+
+
 def sessions() -> int:
     with connection.cursor() as cursor:
         cursor.execute(SESSIONS[connection.vendor])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import time
+
 from django.db import connection, transaction
 
 from django_jobs import job
 from django_jobs.models import Queue
+
+FORK = multiprocessing.get_context("fork")
 
 
 @job(max_attempts=1)
@@ -20,3 +25,11 @@ def write(how: str, name: str) -> bool:
     if how == "closed":
         connection.close()
     return was
+
+
+@job(max_attempts=1)
+def fork(seconds: float) -> None:
+    """The child has a copy of the connection."""
+    Queue.objects.count()
+    FORK.Process(target=time.sleep, args=(seconds,)).start()
+    FORK.Process(target=int).start()
