@@ -162,7 +162,8 @@ class Supervisor:
         if place.line is not None:
             place.line.close()
             place.line = None
-        if code != Exit.DRAINED and place.worker_id is not None:
+        if place.worker_id is not None:
+            # Whatever it says: a job may have called os._exit(0).
             self.undertaker.bury(place.worker_id)
         if self._stopping or (self.batch and code == Exit.DRAINED):
             place.done = True

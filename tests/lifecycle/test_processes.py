@@ -214,6 +214,17 @@ def test_a_stop_while_the_workers_still_start_cuts_nothing_short(start_worker: S
     assert_nothing_runs()
 
 
+def test_a_job_that_ends_its_process_as_if_all_was_well_waits_for_no_lease(
+    start_worker: StartWorker,
+) -> None:
+    process = start_worker("--processes", "2", "--threads", "2", options={"LEASE": 60})
+    result = tasks.exit_with_zero.enqueue()
+    row = wait_for_status(result, Status.DEAD, timeout=40)
+    assert row.last_error.startswith("the worker was lost 3 times in a row")
+    process.terminate()
+    assert process.wait() == 0, process
+
+
 def test_a_job_that_kills_its_process_dies_and_its_neighbours_pay_nothing(two: Process) -> None:
     neighbours = [tasks.sleep.enqueue(0.5) for _ in range(6)]
     killer = tasks.kill_the_process.enqueue()
