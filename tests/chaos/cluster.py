@@ -37,7 +37,13 @@ class Cluster:
         self.exits: list[float] = []  # seconds that a stop took
 
     def start_worker(self) -> Process:
-        options = {"LEASE": LEASE, "TASK_MODULES": ["tests.chaos.tasks"]}
+        options = {
+            "LEASE": LEASE,
+            "TASK_MODULES": ["tests.chaos.tasks"],
+            # Here it is never the job's fault.
+            "MAX_CRASHES": 100,
+            "MAX_INTERRUPTIONS": 1000,
+        }
         env = {"CHAOS_LEDGER": str(self.ledger)}
         if self.proxy is not None:
             env["DATABASE_URL"] = self.proxy.url
