@@ -1,5 +1,6 @@
 """What a worker asks of its database before it starts."""
 
+import gc
 import sqlite3
 import threading
 import time
@@ -25,6 +26,7 @@ def journal_mode(mode: str = "") -> str:
 @pytest.fixture
 def writer():
     """Somebody else in a transaction, and how to end it."""
+    gc.collect()  # ends what threads of other tests have left open, which would keep the mode
     journal_mode("DELETE")
     other = sqlite3.connect(
         connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False
