@@ -78,8 +78,8 @@ def test_the_jobs_of_a_killed_worker_do_not_wait_for_its_lease(start_worker: Sta
     running = wait_for_status(result, Status.RUNNING)
     victim = Worker.objects.get(pk=running.worker_id)
     os.kill(victim.pid, signal.SIGKILL)
-    process.wait_for("rescued from the lost worker", timeout=15)
-    assert wait_for_status(result, Status.SUCCESSFUL, timeout=15).attempts == 2
+    process.wait_for("rescued from the lost worker", timeout=40)
+    assert wait_for_status(result, Status.SUCCESSFUL, timeout=40).attempts == 2
     victim.refresh_from_db()
     assert victim.stopped_at is not None
     process.terminate()

@@ -9,7 +9,7 @@ INTERVAL = 0.02  # seconds
 
 def wait_until(
     predicate: Callable[[], T],
-    timeout: float = 10,
+    timeout: float = 30,
     message: str | Callable[[], str] = "",
 ) -> T:
     """Call `predicate` until it returns something true, and return that.
