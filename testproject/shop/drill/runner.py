@@ -154,12 +154,18 @@ class Runner:
         self.display.say(f"started {self._names(new)}")
 
     def _stop_workers(self) -> list[Stopped]:
+        # One that still starts knows no signal yet. The others may have done all the work.
+        self._until(self._all_announced, "each worker to announce itself")
         stopped = terminate(self._workers)
         self._workers = []
         return [
             Stopped(process.name, process.exit_code, seconds, len(self._running_jobs(process)))
             for process, seconds in stopped
         ]
+
+    def _all_announced(self) -> bool:
+        there = set(Worker.objects.filter(stopped_at=None).live().values_list("pid", flat=True))
+        return there >= {process.pid for process in self._workers}
 
     def _running_jobs(self, process: Process) -> list[UUID]:
         # The newest: process ids are used again.
