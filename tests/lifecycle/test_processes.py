@@ -123,7 +123,7 @@ def test_a_worker_that_waits_for_the_database_is_not_killed(two: Process) -> Non
     with transaction.atomic():
         # On SQLite this holds the whole database, elsewhere what a heartbeat writes to.
         list(Worker.objects.select_for_update().values_list("pk"))
-        time.sleep(2 * longest_silence(LEASE))
+        time.sleep(2 * longest_silence(LEASE))  # nothing is to happen for so long
     wait_until(lambda: pids() == before, 30, lambda: str(two))
     assert "is killed" not in two.output
     wait_for_status(tasks.add.enqueue(1, 2), Status.SUCCESSFUL)
