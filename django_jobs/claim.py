@@ -1,20 +1,25 @@
 """Take ready jobs: RUNNING, ``attempts`` + 1, ``claim_no`` + 1."""
 
 import json
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import QuerySet, Subquery
 from django.db.models.base import ModelState
 
+from .capture import Log
 from .db.clock import DbNow
-from .db.dialects import IDENTIFIER, MOMENT, Dialect, dialect, fetch_in_order, locking_select
+from .db.dialects import IDENTIFIER, MOMENT, Dialect, dialect
+from .db.parameters import dump
+from .db.reading import fetch_in_order, locking_select
 from .db.transactions import write_transaction
-from .models import Job, Queue, Status, Worker
+from .models import Job, Status, Worker
+from .openings import Openings, claimable, locked_rooms, select_by_queue
 from .queues import QueueFilter
 from .token import Token
 
@@ -28,6 +33,12 @@ _FIELDS: Final = (*_COLUMNS, "last_attempted_at", "worker_id", "status", "finish
 _MOMENTS: Final = ("run_after", "enqueued_at", "started_at")
 _MOMENT_PLACES: Final = tuple(map(_FIELDS.index, (*_MOMENTS, "last_attempted_at")))
 _JSON_PLACES: Final = tuple(map(_FIELDS.index, ("args", "kwargs", "metadata")))
+# Where jobs are claimed queue by queue, each claim locks so many of each beyond those to be run.
+AHEAD_OF_EACH: Final = 20
+
+_PLACEHOLDER: Final = 2**31 - 1
+_LIMIT: Final = f" LIMIT {_PLACEHOLDER}"
+_NO_ROOMS: Final[Mapping[str, int]] = {}
 _decode: Final = json.JSONDecoder().raw_decode
 
 
@@ -37,7 +48,9 @@ class Claim:
     A job that this process owns until it has recorded an outcome.
 
     ``job`` is the row as claimed; ``job.claim_no`` is the fence. ``started`` tells an attempt
-    from a claim that was never run; ``thread`` is the identifier of the thread that runs it.
+    from a claim that was never run; ``thread`` is the identifier of the thread that runs it, and
+    ``log`` what it has logged. ``taken`` is when this process had it (monotonic), ``stood`` for
+    how many seconds it then stood in line, ``ran`` for how many it ran.
     """
 
     job: Job
@@ -46,30 +59,10 @@ class Claim:
     token: Token = field(default_factory=Token)
     started: bool = False
     thread: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """
-    What waits: whether a job is ready, and seconds until the next scheduled one is due
-    (0 or less: it is), None where none is scheduled.
-    """
-
-    ready: bool
-    due_in: float | None
-
-    @property
-    def due(self) -> bool:
-        return self.due_in is not None and self.due_in <= 0
-
-
-def claimable(backend_name: str, queues: QueueFilter, using: str) -> QuerySet[Job, Job]:
-    """Ready jobs of ``queues`` that aren't paused, in the order in which they are claimed."""
-    paused = Queue.objects.using(using).paused().values("name")
-    jobs: QuerySet[Job, Job] = Job.objects.using(using).filter(
-        queues.as_q(), status=Status.READY, backend_name=backend_name
-    )
-    return jobs.exclude(queue_name__in=paused).order_by("-priority", "run_after", "id")
+    taken: float = field(default_factory=time.monotonic)
+    stood: float = 0.0
+    ran: float = 0.0
+    log: Log | None = None
 
 
 def claim(
@@ -79,6 +72,7 @@ def claim(
     using: str,
     ahead: int = 0,
     among: Collection[UUID] | None = None,
+    openings: Openings | None = None,
 ) -> list[Claim]:
     """
     Claim jobs for ``worker``, all or none. Rows that another worker is claiming are left to
@@ -88,10 +82,16 @@ def claim(
     :param ahead: how many more, to wait in line. None of them is in its last attempt: if
         the worker is lost it would be dead without having run.
     :param among: only these jobs; None for all.
+    :param openings: where some queue has a limit: what may be claimed, by the last look. The
+        limits are looked at anew, under a lock; without it, none of these queues is claimed of.
     """
-    take = _take_at_once if dialect(connections[using]).returns_updated else _take
-    jobs = take(worker, queues, slots, slots + ahead, using, among)
-    return [Claim(job, worker.pk, worker.name) for job in jobs]
+    if openings is None and dialect(connections[using]).returns_updated:
+        jobs = _take_at_once(worker, queues, slots, slots + ahead, using, among)
+    else:
+        ahead = ahead if openings is None else min(ahead, AHEAD_OF_EACH)
+        jobs = _take(worker, queues, slots, slots + ahead, using, among, openings)
+    by, name = worker.pk, worker.name
+    return [Claim(job, by, name) for job in jobs]
 
 
 def _take_at_once(
@@ -121,8 +121,9 @@ def _take_at_once(
         RETURNING {read}, {speaks.plain("job.last_attempted_at")}
         """  # noqa: S608 (names and expressions of ours)
     rows = fetch_in_order(connections[using], sql, (*params, worker.pk, slots))
-    jobs = [_job(row, worker, speaks) for row in rows]
-    return sorted(jobs, key=lambda job: (-job.priority, job.run_after, job.pk))
+    moments: dict[Any, datetime] = {}
+    jobs = [_job(row, worker, speaks, moments) for row in rows]
+    return sorted(jobs, key=_order)
 
 
 def _take(
@@ -132,25 +133,54 @@ def _take(
     most: int,
     using: str,
     among: Collection[UUID] | None,
+    openings: Openings | None,
 ) -> list[Job]:
-    """The same in a transaction of two statements."""
+    """The same in a transaction of two statements, and two more where queues have a limit."""
     speaks = dialect(connections[using])
     columns = (*_COLUMNS, DbNow())
-    pick, params = _pick(worker.backend_name, queues, columns, most, using, among)
-    with write_transaction(using), connections[using].cursor() as cursor:
-        cursor.execute(pick, params)
-        found = [_job(row, worker, speaks) for row in cursor.fetchall()]
-        jobs = found[:slots] + [j for j in found[slots:] if j.attempts + 1 < j.max_attempts]
+    with write_transaction(using):
+        # None of a queue with a limit waits in line: there it would count as one that runs.
+        rooms = locked_rooms(openings.rooms, using) if openings and slots else {}
+        if openings is not None and openings.others == () and not rooms:
+            return []  # they are full by now
+        pick = _pick(worker.backend_name, queues, columns, most, using, among, openings, rooms)
+        moments: dict[Any, datetime] = {}
+        rows = fetch_in_order(connections[using], *pick)
+        found = [_job(row, worker, speaks, moments) for row in rows]
+        if openings is not None:  # they come queue by queue
+            found = sorted(found, key=_order)[:most]
+        jobs = _fitting(found, slots, rooms)
         if jobs:
-            ids = [(speaks.uuid(job.pk), speaks.uuid(worker.pk)) for job in jobs]
             now: Any = jobs[0].last_attempted_at
-            rows = [(*each, speaks.text(now)) for each in ids]
-            cursor.execute(_update(speaks), [speaks.dump(rows)])
+            ids = dump((speaks.uuid(job.pk),) for job in jobs)
+            params = [speaks.uuid(worker.pk), speaks.text(now), ids]
+            with connections[using].cursor() as cursor:
+                cursor.execute(_update(speaks), params)
     for job in jobs:  # as the UPDATE has left it
         job.attempts += 1
         job.claim_no += 1
         job.started_at = job.started_at or job.last_attempted_at
     return jobs
+
+
+def _fitting(jobs: list[Job], slots: int, rooms: Mapping[str, int]) -> list[Job]:
+    """Those of ``jobs`` that may be claimed: ``slots`` to be run at once, the others ahead."""
+    kept: list[Job] = []
+    left = dict(rooms)
+    for job in jobs:
+        is_ahead = len(kept) >= slots
+        if job.queue_name in left:
+            if is_ahead or not left[job.queue_name]:
+                continue
+            left[job.queue_name] -= 1
+        elif is_ahead and job.attempts + 1 >= job.max_attempts:
+            continue
+        kept.append(job)
+    return kept
+
+
+def _order(job: Job) -> tuple[Any, ...]:
+    return -job.priority, job.run_after, job.pk
 
 
 def _pick(
@@ -160,39 +190,53 @@ def _pick(
     most: int,
     using: str,
     among: Collection[UUID] | None,
+    openings: Openings | None = None,
+    rooms: Mapping[str, int] = _NO_ROOMS,
 ) -> tuple[str, tuple[Any, ...]]:
-    """The SELECT that locks the rows to claim."""
-    if among is None:
-        return _pick_any(backend_name, queues, columns, most, using)
-    jobs = claimable(backend_name, queues, using).filter(pk__in=among)
-    return locking_select(jobs.values_list(*columns)[:most])
+    """The SELECT that locks the rows to claim; of queues with a limit only those in ``rooms``."""
+    limited = tuple(sorted(rooms))
+    if among is not None:
+        jobs = claimable(backend_name, queues, using, limited).filter(pk__in=among)
+        return locking_select(jobs.values_list(*columns)[:most])
+    if openings is None or openings.others is None:
+        sql, params = _pick_any(backend_name, queues, columns, using, limited)
+        return sql.replace(_LIMIT, f" LIMIT {most}"), params
+    return select_by_queue(backend_name, rooms, openings.others, columns, most, using, lock=True)
 
 
 @lru_cache(maxsize=1024)
 def _pick_any(
-    backend_name: str, queues: QueueFilter, columns: tuple[Any, ...], most: int, using: str
+    backend_name: str,
+    queues: QueueFilter,
+    columns: tuple[Any, ...],
+    using: str,
+    limited: tuple[str, ...],
 ) -> tuple[str, tuple[Any, ...]]:
-    """Kept: it takes longer to build than to run."""
-    rows = claimable(backend_name, queues, using).values_list(*columns)[:most]
+    """Kept, but for how many: it takes longer to build than to run."""
+    rows = claimable(backend_name, queues, using, limited).values_list(*columns)[:_PLACEHOLDER]
     # The index that has the order of a claim; of several queues none has.
     index = "django_jobs_ready_in_queue" if queues.include else "django_jobs_ready"
     several = len(queues.include) > 1 or any(name.endswith("*") for name in queues.include)
     return locking_select(rows, None if several else index)
 
 
-def _job(row: Sequence[Any], worker: Worker, speaks: Dialect) -> Job:
+def _job(row: Sequence[Any], worker: Worker, speaks: Dialect, moments: dict[Any, datetime]) -> Job:
     """
     The job in ``row``: _COLUMNS and the time, as the cursor gives them. By hand, since what
     the ORM does for each column of each row is most of what a claim costs. Fields that aren't
     set are loaded when somebody asks for them, as those that a query defers.
+
+    :param moments: those that were read already: most rows of a claim have the same.
     """
     values: list[Any] = list(row)
     values[0] = speaks.id(values[0])
     for place in _JSON_PLACES:
         values[place] = {} if (text := values[place]) == "{}" else _decode(text)[0]
     for place in _MOMENT_PLACES:
-        if values[place] is not None:
-            values[place] = speaks.moment(values[place])
+        if (read := values[place]) is not None:
+            if (moment := moments.get(read)) is None:
+                moment = moments[read] = speaks.moment(read)
+            values[place] = moment
     values += (worker.pk, Status.RUNNING, None)
     job = Job.__new__(Job)
     job._state = ModelState()
@@ -208,62 +252,10 @@ def _update(speaks: Dialect) -> str:
         Job._meta.db_table,
         {"id": IDENTIFIER, "worker_id": IDENTIFIER, "now": MOMENT},
         _assignments("t.worker_id", "t.now"),
-        f"job.status = '{Status.READY}'",
+        # Not as a partial index has it: PostgreSQL would read all that are ready.
+        f"COALESCE(job.status, '') = '{Status.READY}'",
+        ("worker_id", "now"),
     )
-
-
-class Waiting(NamedTuple):
-    """A ready job, as far as it must be known before it is claimed."""
-
-    pk: UUID
-    task_path: str
-    attempts: int
-    max_attempts: int
-
-
-def peek(worker: Worker, queues: QueueFilter, most: int, using: str) -> list[Waiting]:
-    """The first ``most`` of the ready jobs, in the order of a claim; locks nothing."""
-    jobs = claimable(worker.backend_name, queues, using)
-    return list(map(Waiting._make, jobs.values_list(*Waiting._fields)[:most]))
-
-
-def glance(worker: Worker, queues: QueueFilter, using: str) -> Glance:
-    """See what waits, with one cheap statement that locks nothing."""
-    connection = connections[using]
-    with connection.cursor() as cursor:
-        cursor.execute(*_glance(worker.pk, worker.backend_name, queues, using))
-        row = cursor.fetchone()
-    if row is None:
-        # Somebody deleted the row; the next heartbeat brings it back.
-        return Glance(ready=True, due_in=0)
-    ready, run_after, now = row
-    if run_after is None:
-        return Glance(ready=ready is not None, due_in=None)
-    moment = dialect(connection).moment
-    due_in = (moment(run_after) - moment(now)).total_seconds()
-    return Glance(ready=ready is not None, due_in=due_in)
-
-
-@lru_cache(maxsize=16)
-def _glance(
-    worker_id: UUID, backend_name: str, queues: QueueFilter, using: str
-) -> tuple[str, tuple[Any, ...]]:
-    """Kept, like the SELECT of a claim."""
-    scheduled = Job.objects.using(using).filter(status=Status.SCHEDULED).order_by("run_after")
-    # Read from the worker's own row, so that the three answers are one statement.
-    rows = (
-        Worker.objects.using(using)
-        .filter(pk=worker_id)
-        .values_list(
-            # In the order of a claim, which has an index; EXISTS would let PostgreSQL scan
-            # the table for the first row of any order.
-            Subquery(claimable(backend_name, queues, using).values("pk")[:1]),
-            Subquery(scheduled.values("run_after")[:1]),
-            DbNow(),
-        )
-    )
-    sql, params = rows.query.get_compiler(using).as_sql()
-    return sql, tuple(params)
 
 
 def _assignments(worker_id: str, now: str) -> dict[str, str]:

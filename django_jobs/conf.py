@@ -18,6 +18,9 @@ QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # MariaDB 10.11 takes JSON of 31 levels, one of which is the list of arguments.
 MAX_DEPTH: Final = 30
 
+RELEASE_LENGTH: Final = 64
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 OnStop = Literal["drain", "release"]
 
 
@@ -37,9 +40,11 @@ class Options:
     :param unknown_task_grace: seconds that a job waits for a worker that knows its task.
     :param delete_successful: delete a job's row when it has succeeded.
     :param notify: whether an enqueue on PostgreSQL tells idle workers with a ``NOTIFY``.
+    :param release: what the deployed release of the project is called; empty where nobody says.
     :param on_stop: for a queue, what a stopping worker does with its claimed jobs: ``drain``
         finishes them all, ``release`` also ends those that run at their next check; by
         default those that run are finished and the others given back.
+    :param keep_logs: the lowest level of what jobs log that is kept with them; None for nothing.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -52,7 +57,9 @@ class Options:
     unknown_task_grace: float = 86400.0
     delete_successful: bool = False
     notify: bool = True
+    release: str = ""
     on_stop: Mapping[str, OnStop] = field(default_factory=dict)
+    keep_logs: str | None = "INFO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,12 @@ def _flag(value: object) -> bool:
     return value
 
 
+def _release(value: object) -> str:
+    if not isinstance(value, str) or len(value) > RELEASE_LENGTH or not value.isprintable():
+        raise ValueError(f"must be a text of {RELEASE_LENGTH} characters at most, not {value!r}.")
+    return value
+
+
 def _on_stop(value: object) -> dict[str, OnStop]:
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a dict of queue names, not {value!r}.")
@@ -145,6 +158,12 @@ def _on_stop(value: object) -> dict[str, OnStop]:
         if action not in ("drain", "release"):
             raise ValueError(f"the queue {queue!r} must be 'drain' or 'release', not {action!r}.")
     return dict(value)
+
+
+def _level(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value in LEVELS):
+        return value
+    raise ValueError(f"must be one of {', '.join(LEVELS)}, or None, not {value!r}.")
 
 
 POLICY_OPTIONS: Final = frozenset({"MAX_ATTEMPTS", "TIMEOUT", "BACKOFF"})
@@ -162,5 +181,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "UNKNOWN_TASK_GRACE": lambda value: _seconds(value, 0, 30 * 86400),
     "DELETE_SUCCESSFUL": _flag,
     "NOTIFY": _flag,
+    "RELEASE": _release,
     "ON_STOP": _on_stop,
+    "KEEP_LOGS": _level,
 }

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from uuid import UUID
 
 from .compat import TaskContext, TaskResult
 from .token import Token
+
+if TYPE_CHECKING:
+    from .capture import Log
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +36,7 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
     returns below any task.
 
     On another backend, or outside a job, it is *detached*: nothing interrupts it and its
-    ``fence`` is 0, so that the same code runs there unchanged.
+    ``fence`` is 0 and its ``job_id`` None, so that the same code runs there unchanged.
     """
 
     _task_result: TaskResult[Any, Any] | Callable[[], TaskResult[Any, Any]] | None
@@ -41,6 +45,8 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
     _report: Report
     _complete: Complete
     _step: RunStep
+    _log: Log | None
+    job_id: UUID | None
     fence: int
 
     def __init__(
@@ -53,6 +59,8 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
         report: Report | None = None,
         complete: Complete | None = None,
         step: RunStep | None = None,
+        log: Log | None = None,
+        job_id: UUID | None = None,
     ) -> None:
         # The parent is frozen, with slots.
         self.__dict__.update(
@@ -62,6 +70,8 @@ class JobContext(TaskContext):  # type: ignore[type-arg]
             _report=report or _ignore,
             _complete=complete or _ignore,
             _step=step or _call,
+            _log=log,
+            job_id=job_id,
             fence=fence,
         )
 
@@ -164,6 +174,11 @@ _current: ContextVar[JobContext | None] = ContextVar("django_jobs_current_job", 
 def current_job() -> JobContext:
     """The context of the job that runs here; a detached one outside a job."""
     return _current.get() or JobContext()
+
+
+def running() -> JobContext | None:
+    """The context of the job that runs here; None outside a job."""
+    return _current.get()
 
 
 def enter(context: JobContext) -> None:

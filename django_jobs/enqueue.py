@@ -30,7 +30,8 @@ def enqueue_on_commit(task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> st
     """
     Enqueue ``task`` once the current transaction commits; see ``on_commit()``.
 
-    :returns: the id that the job will have, where the backend is django_jobs; else None.
+    :returns: the id that the job will have, where the backend is django_jobs; else None. None
+        too where the task is unique: another job may hold the key by then.
     """
     return on_commit(task).enqueue(*args, **kwargs)
 
@@ -60,7 +61,8 @@ class OnCommit(Generic[P, R]):
         An error of the database at that time is logged by Django, as the commit can't be
         undone any more.
 
-        :returns: the id that the job will have, where the backend is django_jobs; else None.
+        :returns: the id that the job will have, where the backend is django_jobs; else None. None
+            too where the task is unique: another job may hold the key by then.
         """
         backend = _database_backend(self.task)
         if backend is None:
@@ -78,7 +80,7 @@ class OnCommit(Generic[P, R]):
                 enqueue(to, call)
 
         transaction.on_commit(enqueue_now, using=self.using, robust=True)
-        return None if call is None else str(call.id)
+        return None if call is None or call.key else str(call.id)
 
 
 def enqueue_many(
@@ -89,7 +91,8 @@ def enqueue_many(
 
     :param calls: for each job a dict of its keyword arguments, or a sequence of its
         positional ones. It is read a thousand at a time and never held whole.
-    :returns: the ids, in the order of ``calls``.
+    :returns: the ids, in the order of ``calls``. Calls of a unique task that have the same key
+        have the same id, which is that of the job that holds it.
     :raises InvalidArgument: as ``task.enqueue()`` does; nothing is enqueued then.
     """
     backend = _database_backend(task)
@@ -108,7 +111,8 @@ def enqueue_many(
             enqueued_at = insert(to, prepared, using)
             if enqueued_is_heard():
                 for call in prepared:
-                    announce(to, call, enqueued_at)
+                    if call.is_new:
+                        announce(to, call, enqueued_at)
             ids += [str(call.id) for call in prepared]
     return ids
 

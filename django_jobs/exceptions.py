@@ -130,6 +130,20 @@ class InvalidReturnValue(InvalidArgument):
     """What a task returned can't be stored. The job is dead, as its work has been done."""
 
 
+class UniqueKeyContended(JobsError):
+    """
+    The key of a unique job was taken by others, and given up again, as often as it was tried
+    (``tries``). Nothing is inserted, and the transaction is sound.
+    """
+
+    def __init__(self, tries: int) -> None:
+        super().__init__(
+            f"In each of {tries} tries another job held the unique key, and had ended before it "
+            "could be read."
+        )
+        self.tries = tries
+
+
 class TaskUnavailable(JobsError):
     """This process can't run the job, but one of another release may: the job waits for it."""
 

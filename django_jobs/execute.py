@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from .arguments import check_return_value
+from .capture import new_log
 from .claim import Claim
 from .compat import Task, TaskError, TaskResult, TaskResultStatus, task_started
 from .context import JobContext, Report, enter
@@ -139,7 +141,8 @@ class Attempt:
         return self._result
 
     def context(self) -> JobContext:
-        job = self.claim.job
+        job, level = self.claim.job, self.backend.jobs_options.keep_logs
+        self.claim.log = log = new_log(level, partial(hiding, self.task, job))
         return JobContext(
             task_result=self.result,
             token=self.claim.token,
@@ -148,6 +151,8 @@ class Attempt:
             report=self.report,
             complete=self.complete,
             step=self.step,
+            log=log,
+            job_id=job.pk,
         )
 
     def begin(self) -> Task[Any, Any]:
@@ -156,6 +161,7 @@ class Attempt:
         claim.started = True
         claim.thread = threading.get_ident()
         self.started = time.monotonic()
+        claim.stood = self.started - claim.taken
         log_started(claim)
         self.task = task = find_task(claim.job.task_path)
         self.policy = policy_of(task, self.policy)
@@ -194,7 +200,8 @@ class Attempt:
                 "committed together with what was written in it."
             )
         finished = Finished(self.claim, SUCCEEDED, self.checked(value))
-        if record([finished], using, delete_successful=self.backend.jobs_options.delete_successful):
+        delete = self.backend.jobs_options.delete_successful
+        if record([finished], using, delete_successful=delete, logs=False):
             raise LeaseLost
         self._completing = replace(finished, recorded=True)
         transaction.on_commit(self._committed, using=using)
@@ -226,7 +233,8 @@ class Attempt:
         self, value: Any, exception: BaseException | None, failure: Failure | None = None
     ) -> Finished | None:
         """:param failure: ``exception`` as text, where somebody knows it better."""
-        claim, duration = self.claim, time.monotonic() - self.started
+        claim = self.claim
+        claim.ran = duration = time.monotonic() - self.started
         shown, hide = exception, None
         if exception is not None:
             hide = hiding(self.task, claim.job)

@@ -3,9 +3,11 @@
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from .models.attempt import MESSAGE_LENGTH, TRACEBACK_LENGTH
 from .models.job import LAST_ERROR_LENGTH
+from .place import PLACE_LENGTH, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +18,13 @@ class Failure:
     :param exception_class: the dotted path of the class.
     :param message: what ``str()`` made of it, cut to 10,000 characters.
     :param traceback: the formatted traceback, its middle cut out beyond 50,000 characters.
+    :param place: as ``place_of()``.
     """
 
     exception_class: str
     message: str
     traceback: str
+    place: str = ""
 
     @classmethod
     def of(cls, exception: BaseException, hide: Callable[[str], str] | None = None) -> "Failure":
@@ -38,12 +42,17 @@ class Failure:
             text = "".join(traceback.format_exception(exception))
         except BaseException as error:
             text = f"<no traceback: formatting it failed: {type(error).__name__}>"
+        try:
+            place = place_of(exception)
+        except BaseException:
+            place = ""
         if hide is not None:  # before they are cut, which could leave a part
             message, text = hide(message), hide(text)
         return cls(
             exception_class=storable(f"{kind.__module__}.{kind.__qualname__}")[:255],
             message=cut(storable(message), MESSAGE_LENGTH),
             traceback=cut(storable(text), TRACEBACK_LENGTH),
+            place=storable(place)[:PLACE_LENGTH],
         )
 
     @property
@@ -52,6 +61,16 @@ class Failure:
         name = self.exception_class.rpartition(".")[2]
         message = first_line(self.message)
         return first_line(f"{name}: {message}" if message else name)
+
+
+def fingerprint(task_path: str, what: str, place: str) -> str:
+    """
+    What failed attempts have in common, as 16 hexadecimal digits.
+
+    :param what: the class of the exception, or how the attempt ended where there is none.
+    """
+    text = "\0".join((task_path, what, place))
+    return blake2b(text.encode(errors="backslashreplace"), digest_size=8).hexdigest()
 
 
 def first_line(text: str) -> str:

@@ -5,7 +5,8 @@ from typing import Final
 from django.db import connections
 
 from .db.clock import DbNow
-from .db.dialects import dialect, fetch_in_order, locking_select
+from .db.dialects import dialect
+from .db.reading import fetch_in_order, locking_select
 from .db.transactions import write_transaction
 from .models import Job, Status
 

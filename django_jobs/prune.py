@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Q
 
 from .db.transactions import lock_rows, write_transaction
 from .ids import first_uuid7
-from .models import Job, Status, Worker
+from .models import FailureGroup, Job, Status, Worker
 
 BATCH: Final = 1000
 
@@ -18,8 +18,9 @@ PRUNED: Final = (Status.SUCCESSFUL, Status.CANCELLED, Status.DISCARDED)
 
 def prune(before: datetime, using: str, statuses: Iterable[Status] = PRUNED) -> int:
     """
-    Delete the jobs that finished before ``before`` (aware), with their history, and the
-    rows of workers that ended before it; returns how many jobs were deleted.
+    Delete the jobs that finished before ``before`` (aware), with their history, the rows of
+    workers that ended before it, and the groups of failures last seen before it of which no job
+    is dead or to be tried again; returns how many jobs were deleted.
 
     Goes in steps of a thousand, each a transaction of its own, along the primary key: ids
     are ordered by time, so that what is too young isn't even looked at.
@@ -43,4 +44,12 @@ def prune(before: datetime, using: str, statuses: Iterable[Status] = PRUNED) -> 
     Worker.objects.using(using).filter(
         Q(stopped_at__lt=before) | Q(stopped_at=None, lease_expires_at__lt=before)
     ).delete()
+    _prune_groups(before, using)
     return deleted
+
+
+def _prune_groups(before: datetime, using: str) -> None:
+    old: Any = FailureGroup.objects.using(using).filter(last_seen__lt=before)
+    while ids := list(old.with_waiting().filter(waiting=None).values_list("pk", flat=True)[:BATCH]):
+        # One that has been seen again meanwhile stays.
+        old.filter(pk__in=ids).delete()

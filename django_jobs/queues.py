@@ -42,6 +42,12 @@ class QueueFilter:
         """
         return cls(_parse(include, known), _parse(exclude, known))
 
+    @classmethod
+    def of_text(cls, text: str) -> "QueueFilter":
+        """The filter whose ``str()`` was ``text``, which may have been cut short; never raises."""
+        include, _, exclude = text.partition(" except ")
+        return cls(_listed("" if include == "all" else include), _listed(exclude))
+
     def matches(self, name: str) -> bool:
         """Whether jobs of the queue ``name`` are for this worker."""
         included = not self.include or _any(self.include, name)
@@ -58,7 +64,7 @@ class QueueFilter:
 
 
 def _parse(text: str, known: Collection[str]) -> tuple[str, ...]:
-    patterns = tuple(dict.fromkeys(p for p in (part.strip() for part in text.split(",")) if p))
+    patterns = _listed(text)
     for pattern in patterns:
         if not _PATTERN.fullmatch(pattern):
             raise InvalidQueuePattern(
@@ -70,6 +76,10 @@ def _parse(text: str, known: Collection[str]) -> tuple[str, ...]:
                 pattern, f"matches none of the backend's QUEUES: {', '.join(sorted(known))}."
             )
     return patterns
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(p for p in (part.strip() for part in text.split(",")) if p))
 
 
 def _any(patterns: Sequence[str], name: str) -> bool:

@@ -17,10 +17,11 @@ from django.db import connections
 from .claim import Claim
 from .db.clock import DbNow
 from .db.dialects import IDENTIFIER, INTEGER, JSON_TEXT, SECONDS, TEXT, Dialect, dialect
+from .db.parameters import dump_once
 from .db.transactions import write_transaction
-from .failure import Failure, first_line
-from .models import Job, JobAttempt, Status
-from .policy import Kind, Next, Outcome
+from .failure import Failure, fingerprint, first_line
+from .models import Job, JobAttempt, JobLog, Status
+from .policy import SUCCEEDED, Kind, Next, Outcome
 from .sensitive import hiding_for
 
 # What an outcome says of its row.
@@ -34,9 +35,13 @@ _COLUMNS: Final = {
     "interruptions": INTEGER,
     "delay": SECONDS,
     "last_error": TEXT,
+    "failure_group": TEXT,
     "return_value": JSON_TEXT,
 }
+# Characters of logs in one statement, about.
+LOGS_AT_ONCE: Final = 500_000
 _ENDS: Final = (Next.SUCCESSFUL, Next.DEAD, Next.CANCELLED)
+_FAILED: Final = (Kind.FAILED, Kind.TIMED_OUT, Kind.LOST)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +93,16 @@ class Finished:
             return self.failure.line
         return first_line(self.outcome.reason)
 
+    @property
+    def failure_group(self) -> str | None:
+        """The group of failures that the attempt is one of; None where it used up no attempt."""
+        outcome = self.outcome
+        if outcome is SUCCEEDED or outcome.kind not in _FAILED or outcome.refund:
+            return None
+        failure = self.failure
+        what = failure.exception_class if failure else self.outcome.kind.value
+        return fingerprint(self.job.task_path, what, failure.place if failure else "")
+
 
 def refused(claim: Claim, error: BaseException) -> Finished:
     """What is recorded where the real outcome can't be had or stored: dead, with ``error``."""
@@ -96,21 +111,27 @@ def refused(claim: Claim, error: BaseException) -> Finished:
 
 
 def record(
-    batch: Sequence[Finished], using: str, *, delete_successful: bool = False
+    batch: Sequence[Finished], using: str, *, delete_successful: bool = False, logs: bool = True
 ) -> list[Finished]:
     """
     Write the outcomes of ``batch``, all or none: successes with a single statement.
 
     :param delete_successful: delete the rows of successes, and their history.
+    :param logs: write what the attempts have logged, with one more statement if there is any.
     :returns: those that lost their claim meanwhile, of which nothing was written. An outcome
         that an earlier try of this write got through is not among them.
     """
+    succeeded = all(finished.outcome.kind is Kind.SUCCEEDED for finished in batch)
+    logged = [finished for finished in batch if logs and finished.claim.log]
+    if delete_successful:  # there will be nobody to look at theirs
+        logged = [f for f in logged if f.outcome.kind is not Kind.SUCCEEDED]
+    one_statement = succeeded and not logged and not delete_successful
     batch = [finished for finished in batch if not finished.recorded]
-    if not batch:
+    if not batch and not logged:
         return []
-    one_statement = all(finished.outcome.kind is Kind.SUCCEEDED for finished in batch)
-    with nullcontext() if one_statement and not delete_successful else write_transaction(using):
-        lost = write_outcomes(batch, using)
+    with nullcontext() if one_statement else write_transaction(using):
+        lost = write_outcomes(batch, using) if batch else []
+        _write_logs([finished for finished in logged if finished not in lost], using)
         if delete_successful:
             return _delete_successful(batch, lost, using)
         return lost
@@ -123,7 +144,8 @@ def write_outcomes(batch: Sequence[Finished], using: str) -> list[Finished]:
     # In one order everywhere, so that two batches can't lock rows against each other.
     rows = sorted(_row(finished, speaks) for finished in batch)
     with connection.cursor() as cursor:
-        cursor.execute(_update(speaks), [speaks.dump(rows)])
+        same, params = dump_once(_COLUMNS, rows)
+        cursor.execute(_update(speaks, same), params)
         written = cursor.rowcount
     lost = [] if written == len(batch) else _find_lost(batch, using)
     attempts = [
@@ -136,6 +158,19 @@ def write_outcomes(batch: Sequence[Finished], using: str) -> list[Finished]:
     if attempts:
         JobAttempt.objects.using(using).bulk_create(attempts, ignore_conflicts=True)
     return lost
+
+
+def _write_logs(logged: Sequence[Finished], using: str) -> None:
+    rows = [
+        JobLog(job_id=job.pk, claim_no=job.claim_no, number=job.attempts, text=log.text)
+        for job, log in ((finished.job, finished.claim.log) for finished in logged)
+        if log is not None
+    ]
+    if rows:
+        # Servers refuse what is too large.
+        most = max(1, LOGS_AT_ONCE * len(rows) // sum(len(row.text) for row in rows))
+        written = JobLog.objects.using(using)
+        written.bulk_create(rows, batch_size=most, ignore_conflicts=True)
 
 
 def _delete_successful(
@@ -152,7 +187,7 @@ def _delete_successful(
 
 
 @cache
-def _update(speaks: Dialect) -> str:
+def _update(speaks: Dialect, same: tuple[str, ...]) -> str:
     # A job that somebody wants cancelled is not tried again.
     cancelled = "t.ends = 0 AND job.cancel_requested_at IS NOT NULL"
     ends = "t.ends = 1 OR job.cancel_requested_at IS NOT NULL"
@@ -167,6 +202,7 @@ def _update(speaks: Dialect) -> str:
         "finished_at": f"CASE WHEN {ends} THEN {speaks.now} END",
         "unique_hash": f"CASE WHEN NOT ({ends}) THEN job.unique_hash END",
         "last_error": "t.last_error",
+        "failure_group": "t.failure_group",
         "return_value": "t.return_value",
         "status": f"CASE WHEN {cancelled} THEN '{Status.CANCELLED}' ELSE t.status END",
     }
@@ -174,7 +210,7 @@ def _update(speaks: Dialect) -> str:
     # it believes that few are running, and reads all that ran since the last vacuum. It made
     # a batch thirty times as slow.
     fence = f"COALESCE(job.status, '') = '{Status.RUNNING}' AND job.claim_no = t.claim_no"
-    return speaks.update(Job._meta.db_table, _COLUMNS, values, fence)
+    return speaks.update(Job._meta.db_table, _COLUMNS, values, fence, same)
 
 
 def _row(finished: Finished, speaks: Dialect) -> tuple[Any, ...]:
@@ -192,6 +228,7 @@ def _row(finished: Finished, speaks: Dialect) -> tuple[Any, ...]:
         finished.interruptions,
         delay,
         finished.last_error,
+        finished.failure_group,
         None if value is None else json.dumps(value),
     )
 

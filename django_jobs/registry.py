@@ -115,3 +115,8 @@ def known_tasks() -> list[str]:
             if issubclass(type(value), Task)
         }
     )
+
+
+def known_paths() -> list[str]:
+    """The paths of all tasks in the modules imported so far, and those that they had before."""
+    return sorted({*known_tasks(), *_aliases})

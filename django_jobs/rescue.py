@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from .claim import Claim
 from .db.transactions import lock_rows, write_transaction
+from .groups import count
 from .log import log_job
 from .models import Job, Status, Worker
 from .policy import Next, Outcome, after_loss
@@ -63,6 +64,7 @@ def _rescue_from(worker_id: UUID | None, using: str, max_crashes: int) -> list[F
         batch = [Finished(each, _after_loss(each.job, alone, max_crashes)) for each in claims]
         lost = write_outcomes(batch, using)
     rescued = [finished for finished in batch if finished not in lost]
+    count(rescued, using)
     for finished in rescued:
         _log(finished)
     return rescued

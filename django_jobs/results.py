@@ -69,6 +69,13 @@ def job_result(task: Task[P, R], job: Job, history: Iterable[JobAttempt]) -> Tas
     return result
 
 
+def current_result(task: Task[P, R], job: Job) -> TaskResult[P, R]:
+    """The result of ``job``, which has just been read; its history is read where it has one."""
+    claims_that_ended = job.claim_no - (job.status == Status.RUNNING)
+    history = job.history.using(job._state.db).order_by("claim_no") if claims_that_ended else ()
+    return job_result(task, job, history)
+
+
 def announce_finished(backend: BaseTaskBackend, finished: Finished) -> None:
     """
     Send ``task_finished`` for a job whose last outcome has been recorded; nothing for one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from django.dispatch import Signal
@@ -23,7 +22,8 @@ _LOG_RECEIVERS: Final = {
 
 def has_receivers(signal: Signal) -> bool:
     """Whether ``signal`` has receivers beside the Tasks API's own, which only write its log."""
-    return any(receiver not in _LOG_RECEIVERS for receiver in _receivers(signal))
+    # The first entry of each is (id of the receiver, id of the sender).
+    return any(receiver[0][0] not in _LOG_RECEIVERS for receiver in signal.receivers)
 
 
 def enqueued_is_heard() -> bool:
@@ -37,13 +37,8 @@ def log_state(signal: Signal, job: Job, state: TaskResultStatus) -> None:
     else listens: to build a result and to send it costs more than a small job.
     """
     log = task_signals.logger
-    if log.isEnabledFor(logging.INFO) and any(r in _LOG_RECEIVERS for r in _receivers(signal)):
+    if log.isEnabledFor(logging.INFO) and any(r[0][0] in _LOG_RECEIVERS for r in signal.receivers):
         log.info("Task id=%s path=%s state=%s", job.pk, job.task_path, state)
-
-
-def _receivers(signal: Signal) -> Iterator[int]:
-    """Their ids. The first entry of each is (id of the receiver, id of the sender)."""
-    return (receiver[0][0] for receiver in signal.receivers)
 
 
 def send(signal: Signal, sender: type[BaseTaskBackend], result: TaskResult[Any, Any]) -> None:

@@ -23,6 +23,8 @@ from .context import JobContext
 from .policy import Backoff, BackoffFunction, Policy
 from .registry import add_alias
 from .sensitive import SENSITIVE_ATTRIBUTE, check_sensitive
+from .tags import TAGS_ATTRIBUTE, check_tags
+from .unique import UNIQUE_ATTRIBUTE, check_unique
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,6 +72,8 @@ def job(
     aliases: tuple[str, ...] = ...,
     atomic: bool | str = ...,
     sensitive: tuple[str, ...] = ...,
+    unique: bool | tuple[str, ...] = ...,
+    tags: tuple[str, ...] = ...,
 ) -> Callable[[Callable[Concatenate[JobContext, P], R]], Task[P, R]]: ...
 @overload
 def job(
@@ -86,6 +90,8 @@ def job(
     aliases: tuple[str, ...] = ...,
     atomic: bool | str = ...,
     sensitive: tuple[str, ...] = ...,
+    unique: bool | tuple[str, ...] = ...,
+    tags: tuple[str, ...] = ...,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def job(
     function: Callable[..., Any] | None = None,
@@ -103,6 +109,8 @@ def job(
     aliases: tuple[str, ...] = (),
     atomic: bool | str = False,
     sensitive: tuple[str, ...] = (),
+    unique: bool | tuple[str, ...] = False,
+    tags: tuple[str, ...] = (),
 ) -> Any:
     """
     Make a task of a function. It is an ordinary ``django.tasks`` task, for any backend.
@@ -117,8 +125,14 @@ def job(
         default one, or the alias that is given; it has to be the one that holds the jobs.
     :param sensitive: names of arguments whose values are masked wherever the job is shown: in
         the admin, the log, and the errors of its attempts.
+    :param unique: while a job with the same arguments waits or runs, or with the same values of
+        those whose names are given, enqueuing inserts nothing and returns that job.
+    :param tags: words by which the admin finds the jobs of the task. A tag is the task's and
+        not the job's: it says what jobs are found now, those of before among them.
     :raises ValueError: a figure of the policy is out of its range, an alias belongs to
-        another task, the function can't be atomic, or has no argument of such a name.
+        another task, the function can't be atomic, or has no argument of such a name, or one
+        that makes the key has a default that JSON doesn't have, or a tag is no word of 1 to 40
+        characters.
     :raises InvalidTask: Django's or the backend's own checks refuse the task.
     """
     given: dict[str, Any] = {
@@ -137,6 +151,7 @@ def job(
         raise ValueError(f"aliases must be a tuple of the task's former paths, not {aliases!r}.")
     if not isinstance(atomic, bool | str):
         raise ValueError(f"atomic must be True, False or a database alias, not {atomic!r}.")
+    check_tags(tags)
 
     def decorate(func: Callable[..., Any]) -> Any:
         if atomic and inspect.iscoroutinefunction(func):
@@ -152,6 +167,9 @@ def job(
         # Only now, when it is known to be a function that can carry it.
         check_sensitive(func, sensitive, takes_context=takes_context)
         setattr(func, SENSITIVE_ATTRIBUTE, sensitive)
+        check_unique(func, unique, takes_context=takes_context)
+        setattr(func, UNIQUE_ATTRIBUTE, unique)
+        setattr(func, TAGS_ATTRIBUTE, tags)
         setattr(func, POLICY_ATTRIBUTE, given)
         setattr(func, ATOMIC_ATTRIBUTE, DEFAULT_DB_ALIAS if atomic is True else atomic or None)
         for alias in aliases:

@@ -5,10 +5,13 @@ from datetime import timedelta
 from django.db import router
 
 from .backend import DatabaseBackend
+from .capture import capturing
 from .claim import claim
 from .compat import task_backends
 from .db.clock import DbNow
 from .execute import execute
+from .groups import count
+from .look import glance
 from .models import Job, Worker
 from .promote import promote
 from .queues import QueueFilter
@@ -45,18 +48,21 @@ def run_pending(backend: str = "default", *, limit: int | None = None) -> list[J
         lease_expires_at=DbNow() + timedelta(hours=1),
     )
     ran: list[Job] = []
-    while limit is None or len(ran) < limit:
-        promote(using)
-        claims = claim(worker, QueueFilter(), 1, using)
-        if not claims:
-            break
-        finished = execute(claims[0], task_backend)
-        if finished is not None:
-            delete = task_backend.jobs_options.delete_successful
-            lost = record([finished], using, delete_successful=delete)
-            if not lost:
-                announce_finished(task_backend, finished)
-        row = Job.objects.using(using).filter(pk=claims[0].job.pk).first()
-        ran.append(row or claims[0].job)
+    with capturing(task_backend.jobs_options.keep_logs):
+        while limit is None or len(ran) < limit:
+            promote(using)
+            seen = glance(worker, QueueFilter(), using)
+            claims = claim(worker, QueueFilter(), 1, using, openings=seen.openings)
+            if not claims:
+                break
+            finished = execute(claims[0], task_backend)
+            if finished is not None:
+                delete = task_backend.jobs_options.delete_successful
+                lost = record([finished], using, delete_successful=delete)
+                if not lost:
+                    count([finished], using)
+                    announce_finished(task_backend, finished)
+            row = Job.objects.using(using).filter(pk=claims[0].job.pk).first()
+            ran.append(row or claims[0].job)
     worker.delete()
     return ran

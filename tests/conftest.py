@@ -1,7 +1,7 @@
 """Fixtures that every test may use. Each session has one database: see tests/run.py."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """They take long, so they run where they are named: `make faults`."""
     named = any(Path(arg.split("::")[0]).resolve().is_relative_to(FAULTS) for arg in config.args)
     return True if collection_path == FAULTS and not named else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Reports travel between processes, as UTF-8, and some tests log half a surrogate pair."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from factory.django import DjangoModelFactory
 from django_jobs.db.clock import DbNow
 from django_jobs.ids import uuid7
 from django_jobs.models import Job, JobAttempt, Queue, Status, Worker
+from tests.sample import tasks  # noqa: F401 (so that the jobs' task is known)
 
 _now = factory.LazyFunction(timezone.now)
 

@@ -43,8 +43,11 @@ class Mutant:
 
 
 FENCE: Final = "contract/test_fence.py::"
+LIMITS: Final = "contract/test_limits.py::"
+QUEUE_LIMITS: Final = "contract/test_queue_limits.py::"
 MEET: Final = "contract/test_meetings.py::"
 RESCUED: Final = MEET + "TestRescueOfWhatTheTaskRecords::"
+UNIQUE: Final = "contract/test_unique.py::"
 NTH: Final = "contract/test_nth_query.py::test_whichever_statement_fails_the_work_is_done_once"
 
 MUTANTS: Final = (
@@ -75,6 +78,28 @@ MUTANTS: Final = (
         '"t.ends = 0 AND job.cancel_requested_at IS NOT NULL"',
         '"1 = 0"',
         (MEET + "TestRecordAndCancel",),
+    ),
+    Mutant(
+        "a queue's limit is counted without a lock",
+        "openings.py",
+        "rows: Any = lock_rows(queues).values_list",
+        "rows: Any = queues.values_list",
+        (QUEUE_LIMITS + "TestRaces::test_who_comes_while_another_one_claims_takes_no_place",),
+        "postgresql",
+    ),
+    Mutant(
+        "a queue's limit is what the last look has seen",
+        "claim.py",
+        "locked_rooms(openings.rooms, using) if openings and slots else {}",
+        "openings.rooms if openings and slots else {}",
+        (QUEUE_LIMITS + "TestClaim::test_a_limit_that_came_after_the_look_counts",),
+    ),
+    Mutant(
+        "a job of a queue with a limit is claimed ahead",
+        "claim.py",
+        "if is_ahead or not left[job.queue_name]:",
+        "if not left[job.queue_name]:",
+        (QUEUE_LIMITS + "TestClaim::test_none_of_them_is_claimed_ahead",),
     ),
     Mutant(
         "a release keeps the attempt",
@@ -145,7 +170,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a claim does not lock",
-        "db/dialects.py",
+        "db/reading.py",
         'sql += f" {connection.ops.for_update_sql(skip_locked=skip_locked)}"',
         "pass",
         (
@@ -156,7 +181,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a claim waits for rows that are locked",
-        "db/dialects.py",
+        "db/reading.py",
         "skip_locked = features.has_select_for_update_skip_locked\n        sql",
         "skip_locked = False\n        sql",
         (MEET + "TestPromotion::test_two_promote_it_once",),
@@ -179,15 +204,15 @@ MUTANTS: Final = (
     Mutant(
         "a last attempt stands in line",
         "claim.py",
-        "found[:slots] + [j for j in found[slots:] if j.attempts + 1 < j.max_attempts]",
-        "found",
+        "elif is_ahead and job.attempts + 1 >= job.max_attempts:",
+        "elif False:",
         ("contract/test_life.py",),
     ),
     Mutant(
         "a retry remembers its cancel",
         "models/job.py",
-        "            worker_id=None,\n            cancel_requested_at=None,\n",
-        "            worker_id=None,\n",
+        '    "cancel_requested_at": None,\n',
+        "",
         ("contract/test_verbs.py",),
     ),
     Mutant(
@@ -246,12 +271,316 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        "a group forgets what it has counted",
+        "groups.py",
+        "{old} + {new}",
+        "{new}",
+        (
+            "contract/test_groups.py::TestTrouble::test_several_that_write_the_same_groups_lose_nothing",
+        ),
+    ),
+    Mutant(
+        "a failure of a library is a place of its own",
+        "place.py",
+        "if not _is_installed(frame.f_code.co_filename)",
+        "if frame",
+        ("test_place.py::test_a_frame_of_an_installed_package_is_none_of_the_projects",),
+    ),
+    Mutant(
+        "a mass retry chases what dies again",
+        "many.py",
+        "            jobs = jobs.filter(finished_at__lte=self.before)\n",
+        "            pass\n",
+        ("contract/test_many.py::test_what_dies_again_meanwhile_is_left_dead",),
+    ),
+    Mutant(
+        "a pause never ends",
+        "models/queue.py",
+        "(has_no_end | Q(paused_until__gt=DbNow()))",
+        "(has_no_end | Q(paused_until__isnull=False))",
+        ("contract/test_pauses.py::test_a_pause_ends_by_itself_by_the_databases_clock",),
+    ),
+    Mutant(
+        "a quiet worker claims",
+        "worker/board.py",
+        "return not self.quiet and self.lease.is_held",
+        "return self.lease.is_held",
+        ("contract/test_control.py::TestCommands::test_quiet_and_resume",),
+    ),
+    Mutant(
+        "a worker is told to stop again and again",
+        "worker/control.py",
+        "            self._told_to_stop = True\n",
+        "",
+        ("contract/test_control.py::TestCommands::test_stop_is_told_once",),
+    ),
+    Mutant(
+        "the stack of the next job is shown",
+        "worker/control.py",
+        "            if claim in still\n",
+        "",
+        ("contract/test_control.py::TestStacks::test_not_of_a_job_that_has_ended_meanwhile",),
+    ),
+    Mutant(
+        "interruptions are not counted",
+        "release.py",
+        "        interruptions=job.interruptions + 1,",
+        "        interruptions=0,",
+        (
+            "contract/test_interruptions.py::"
+            "test_from_the_limit_on_each_interruption_costs_an_attempt",
+        ),
+    ),
+    Mutant(
+        "a stop costs what has not started an attempt",
+        "release.py",
+        "    if not claim.started:\n        return released(claim)\n",
+        "",
+        (
+            "contract/test_interruptions.py::"
+            "test_what_has_not_started_is_given_back_however_often_it_was_interrupted",
+        ),
+    ),
+    Mutant(
+        "the session keeps the limit of a job",
+        "db/limits.py",
+        "            if self._is_set:\n                self._tell(self._own)\n",
+        "",
+        (LIMITS + "test_the_session_is_left_as_it_was",),
+    ),
+    Mutant(
+        "a limit that went with its transaction is not set again",
+        "db/limits.py",
+        "        elif now < self._renew_at and not self._went_with_transaction():",
+        "        elif now < self._renew_at:",
+        (LIMITS + "test_a_limit_that_went_with_its_transaction_is_set_again",),
+        "postgresql",
+    ),
+    Mutant(
+        "a connection that does not answer is waited for",
+        "db/watch.py",
+        "                if asked_at < too_late:",
+        "                if False:",
+        ("contract/test_watch.py::test_a_session_that_does_not_answer_is_cut_and_ended",),
+        "postgresql",
+    ),
+    Mutant(
+        "the server keeps a session that was cut",
+        "db/watch.py",
+        "            cursor.execute(_END[connection.vendor], [number])",
+        "            pass",
+        ("contract/test_watch.py::test_a_session_that_does_not_answer_is_cut_and_ended",),
+        "postgresql",
+    ),
+    Mutant(
+        "connections that nobody waits for are cut",
+        "db/watch.py",
+        "        del _asked_at[self.connection]",
+        "        pass",
+        ("contract/test_watch.py::test_one_that_nobody_waits_for_is_left_alone",),
+        "postgresql",
+    ),
+    Mutant(
+        "a job has no grace after its timeout",
+        "worker/overdue.py",
+        "now >= claim.token.overdue_at",
+        "now >= claim.token.overdue_at - 60",
+        ("worker/test_overdue.py::test_a_job_whose_time_is_just_over_may_still_end",),
+    ),
+    Mutant(
+        "a degraded worker leaves its other jobs behind",
+        "worker/overdue.py",
+        "        return not others - self.stacks.keys() - self.process.coroutines.held_up()",
+        "        return True",
+        ("worker/test_overdue.py::test_it_is_not_left_behind_while_another_runs",),
+    ),
+    Mutant(
+        "a silent worker is taken for one that lives",
+        "worker/lifeline.py",
+        "else now - self._heard_at",
+        "else 0.0",
+        (
+            "worker/test_lifeline.py::test_silence_lasts_since_the_last_beat",
+            "worker/test_supervisor.py::test_a_silent_worker_is_killed_and_buried",
+        ),
+    ),
+    Mutant(
+        "a worker outlives its supervisor",
+        "worker/lifeline.py",
+        "        stop(Received(signal.SIGTERM, time.monotonic()))",
+        "        pass",
+        ("worker/test_lifeline.py::test_a_worker_beats_until_its_supervisor_is_gone",),
+    ),
+    Mutant(
+        "a silent worker is not killed",
+        "worker/supervisor.py",
+        "            place.process.kill()",
+        "            pass",
+        ("worker/test_supervisor.py::test_a_silent_worker_is_killed_and_buried",),
+    ),
+    Mutant(
+        "a supervisor that was away kills its workers",
+        "worker/supervisor.py",
+        "        was_away, self._looked_at = now - self._looked_at > AWAY_SECONDS, now",
+        "        was_away, self._looked_at = False, now",
+        ("worker/test_supervisor.py::test_a_supervisor_that_was_away_kills_nobody",),
+    ),
+    Mutant(
+        "the lease of a worker that died runs on",
+        "worker/undertaker.py",
+        "filter(pk=worker_id).update(",
+        "none().update(",
+        ("worker/test_undertaker.py::test_what_it_had_claimed_does_not_wait_for_its_lease",),
+    ),
+    Mutant(
+        "a receiver ends the undertaker",
+        "worker/undertaker.py",
+        '                    logger.exception("Unexpected error", extra={"event": "error"})',
+        "                    raise",
+        ("worker/test_undertaker.py::test_a_receiver_that_exits_ends_no_undertaker",),
+    ),
+    Mutant(
         "nobody is told of a new job",
         "insert.py",
-        'notify_clause(using, task.queue_name) if notify else ("", [])',
+        'notify_clause(using, task.queue_name, sure=not unique) if notify else ("", [])',
         '("", [])',
         ("contract/test_wakeup.py",),
         "postgresql",
+    ),
+    Mutant(
+        "an outcome that was not written is counted",
+        "worker/recorder.py",
+        "[f for f in batch if f not in lost] if lost else batch",
+        "batch",
+        ("contract/test_figures.py::test_a_lost_claim_is_not_counted",),
+    ),
+    Mutant(
+        "figures that can't be written disturb the heartbeat",
+        "worker/tallies.py",
+        "except Exception as error:",
+        "except KeyError as error:",
+        ("contract/test_figures.py::TestCounting::test_a_write_that_fails_is_made_up_for",),
+    ),
+    Mutant(
+        "a lost claim leaves its log",
+        "record.py",
+        "_write_logs([finished for finished in logged if finished not in lost], using)",
+        "_write_logs(logged, using)",
+        ("contract/test_logs.py::TestOutcome::test_a_lost_claim_leaves_none",),
+    ),
+    Mutant(
+        "a log that can't be stored costs its job the outcome",
+        "worker/recorder.py",
+        "batch[0].claim.log = None  # whatever is wrong with it costs no outcome",
+        "pass",
+        ("contract/test_logs.py::TestRecorder",),
+    ),
+    Mutant(
+        "a log gives sensitive arguments away",
+        "execute.py",
+        "new_log(level, partial(hiding, self.task, job))",
+        "new_log(level, None)",
+        ("contract/test_logs.py::test_sensitive_arguments_are_masked",),
+    ),
+    Mutant(
+        "a suspect stays apart where what ran before it has lost its claim",
+        "worker/board.py",
+        "self._hand_out_apart()  # what ended last",
+        "pass  # what ended last",
+        (
+            "worker/test_board.py::TestAlone"
+            "::test_it_starts_also_where_what_ran_before_has_lost_its_claim",
+        ),
+    ),
+    Mutant(
+        "a renewal whose answer came late leaves no gap",
+        "worker/lease.py",
+        "held = now < self._until",
+        "held = sent < self._until",
+        (
+            "worker/test_lease.py::test_a_renewal_whose_answer_came_after_a_gap_may_have_come_after_another_worker",
+        ),
+    ),
+    Mutant(
+        "a unique job may be run before its caller has looked",
+        "hold.py",
+        "return transaction.atomic(using)",
+        "return nullcontext()",
+        (UNIQUE + "test_a_job_that_has_ended_before_the_caller_looks_was_enqueued_all_the_same",),
+        "mariadb",
+    ),
+    Mutant(
+        "a claim is run whose answer came after the lease",
+        "worker/claimer.py",
+        "if not self.board.lease.was_held_since(self._asked_at):",
+        "if False:",
+        ("worker/test_threads.py::test_claims_whose_answer_comes_after_the_lease_are_not_run",),
+    ),
+    Mutant(
+        "a unique key holds nobody off",
+        "db/dialects.py",
+        "WHERE TRUE ON CONFLICT ({key}) WHERE {key} IS NOT NULL DO NOTHING",
+        "WHERE TRUE",
+        (UNIQUE + "TestEnqueue::test_a_second_one_is_the_first",),
+    ),
+    Mutant(
+        "a default that is left out makes another key",
+        "unique.py",
+        "        bound.apply_defaults()\n",
+        "",
+        (UNIQUE + "TestEnqueue::test_a_second_one_is_the_first",),
+    ),
+    Mutant(
+        "a job that has ended holds its unique key",
+        "record.py",
+        "CASE WHEN NOT ({ends}) THEN job.unique_hash END",
+        "job.unique_hash",
+        (UNIQUE + "test_each_end_frees_the_key",),
+    ),
+    Mutant(
+        "a cancelled job holds its unique key",
+        "models/job.py",
+        'unique_hash=Case(When(waits, then=Value(None)), default=F("unique_hash")),',
+        "",
+        (UNIQUE + "test_each_end_frees_the_key",),
+    ),
+    Mutant(
+        "a retried job doesn't hold its unique key again",
+        "models/job.py",
+        'unique_hash=F("unique_key"), ',
+        "",
+        (UNIQUE + "TestRetry::test_it_holds_its_key_again",),
+    ),
+    Mutant(
+        "a unique key that is taken meanwhile fails the whole retry",
+        "models/job.py",
+        "return sum(map(self._retry_one, free))",
+        "raise",
+        (UNIQUE + "TestRetry::test_a_key_that_is_taken_meanwhile_costs_the_others_nothing",),
+    ),
+    Mutant(
+        "a unique job that has ended in between is lost",
+        "hold.py",
+        "return [call for call in calls if call.key not in found]",
+        "return []",
+        (UNIQUE + "TestEndsInBetween::test_it_is_tried_again",),
+    ),
+    Mutant(
+        "sensitive arguments can be guessed by searching",
+        "admin/search.py",
+        "return kwargs[name] is not MASK",
+        "return True",
+        ("contract/test_search.py::TestArguments::test_never_sensitive_ones",),
+    ),
+    Mutant(
+        "the log so far is shown to people who may not view arguments",
+        "admin/stack.py",
+        " if found and may_view_log else ",
+        " if found else ",
+        (
+            "admin/test_workers.py::TestStacks"
+            "::test_come_with_the_log_for_those_who_may_view_arguments",
+        ),
     ),
 )
 

@@ -1,7 +1,11 @@
 """Run the tests once per database: `python -m tests.run --help`.
 
 Everything runs on SQLite. What depends on the database, the folders in EVERY_DATABASE, runs on
-PostgreSQL and MariaDB as well. The last lines of the output say what was tested, and what not.
+PostgreSQL and MariaDB as well, and the admin in a real browser on PostgreSQL. The last lines of
+the output say what was tested, and what not.
+
+Tests spend most of their time waiting for workers, so several run at a time, each process with a
+database of its own.
 """
 
 import argparse
@@ -15,10 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tests import gate
 from tests.support.databases import NAMES, Database, Unavailable, find
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_DATABASE = ("tests/contract", "tests/lifecycle")
+ALSO = {"postgresql": ("tests/browser",)}
+MOST_AT_A_TIME = 8
+DONT_WRITE = "PYTHONDONTWRITEBYTECODE"
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class Line:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
     lines = []
+    if options.coverage:
+        gate.forget()
     for name in options.only:
         with ExitStack() as stack:
             try:
@@ -45,8 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 lines.append(Line(verdict, name, str(reason)))
             else:
                 print(f"\n== {database.version}", flush=True)
-                lines.append(run(database, options.pytest))
+                line = run(database, options.at_a_time, options.pytest, coverage=options.coverage)
+                lines.append(line)
     lines += [Line("left out", name, "not asked for") for name in NAMES if name not in options.only]
+    if options.coverage:
+        print("\n== coverage", flush=True)
+        lines += [Line("FAILED", "coverage", detail) for detail in gate.judge()]
     print("\n== databases", *lines, sep="\n", flush=True)
     return int(any(line.verdict == "FAILED" for line in lines))
 
@@ -66,6 +80,18 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default=bool(os.environ.get("CI")),
         help="a database that isn't there is a failure (so it is when CI is set)",
     )
+    parser.add_argument(
+        "--at-a-time",
+        type=int,
+        default=min(1 + (os.cpu_count() or 1), MOST_AT_A_TIME),
+        metavar="N",
+        help="tests that run at the same time; 1: in this process (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--coverage",
+        action="store_true",
+        help="measure which branches are run, on all databases together; too few are a failure",
+    )
     parser.add_argument("pytest", nargs="*", metavar="-- PYTEST", help="arguments for pytest")
     return parser.parse_args(argv)
 
@@ -77,15 +103,20 @@ def names(text: str) -> list[str]:
     return chosen
 
 
-def run(database: Database, arguments: Sequence[str]) -> Line:
+def run(
+    database: Database, at_a_time: int, arguments: Sequence[str], *, coverage: bool = False
+) -> Line:
     """Run pytest on one database, and say how it went."""
     with tempfile.TemporaryDirectory(prefix="django-jobs-") as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report}"]
+        measured = ("coverage", "run", "-m") if coverage else ()
+        command = [sys.executable, "-m", *measured, "pytest", f"--junitxml={report}"]
+        if at_a_time > 1:
+            command += ["-n", str(at_a_time), "--dist", "worksteal"]
         status = subprocess.run(
             [*command, *selection(database.name, arguments)],
             cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": database.url},
+            env=environment() | {"DATABASE_URL": database.url},
             check=False,
         ).returncode
         detail = counts(report) if report.exists() else f"no report; pytest ended with {status}"
@@ -93,12 +124,18 @@ def run(database: Database, arguments: Sequence[str]) -> Line:
     return Line("FAILED" if status else "passed", database.version, detail)
 
 
+def environment() -> dict[str, str]:
+    """This process's, in which Python may keep what it has compiled: workers start all the time."""
+    return {name: value for name, value in os.environ.items() if name != DONT_WRITE}
+
+
 def selection(name: str, arguments: Sequence[str]) -> list[str]:
     """Return pytest's arguments, with the folders to test where the caller named none."""
     if name == "sqlite" or any((ROOT / path.split("::")[0]).exists() for path in arguments):
         return list(arguments)
-    there = [folder for folder in EVERY_DATABASE if (ROOT / folder).exists()]
-    return [*arguments, *(there or EVERY_DATABASE)]  # with neither, pytest says what is missing
+    folders = (*EVERY_DATABASE, *ALSO.get(name, ()))
+    there = [folder for folder in folders if (ROOT / folder).exists()]
+    return [*arguments, *(there or folders)]  # with neither, pytest says what is missing
 
 
 def counts(report: Path) -> str:

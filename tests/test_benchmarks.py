@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.benchmarks import ledger, report
+from tests.benchmarks.__main__ import added
 from tests.benchmarks.goals import GOALS, Goal, judge
 from tests.benchmarks.ledger import Ledger, NotOnce, check_once
 from tests.benchmarks.options import QUICK
@@ -111,6 +112,31 @@ def test_run(tmp_path: Path) -> None:
     assert list(run.failures) == ["nobody"]
     assert "No module named" in run.failures["nobody"]["all"]
     assert any(line.startswith("NOT MEASURED: nobody") for line in said)
+
+
+def test_a_database_that_is_measured_later_is_added_to_the_others() -> None:
+    def run(command: str, rate: float, name: str) -> dict[str, Any]:
+        key = f"django_jobs/{name}"
+        return {
+            "command": command,
+            "minutes": 2,
+            "results": {"drain": {key: {"10 threads": [rate]}, "threads/none": {"1": [rate]}}},
+            "databases": {name: {"version": name}},
+            "contenders": {key: {}},
+            "failures": {"mariadb": {"all": "no driver"}} if name != "mariadb" else {},
+        }
+
+    first, later = run("make bench", 1, "postgresql"), run("make bench BENCH=m", 2, "mariadb")
+    both = added(first, later, ["mariadb"])
+    drains = both["medians"]["drain"]
+    assert {key: [*of.values()] for key, of in drains.items()} == {
+        "django_jobs/postgresql": [1],
+        "django_jobs/mariadb": [2],
+        "threads/none": [1],
+    }
+    assert both["command"] == "make bench\n$ make bench BENCH=m"
+    assert (both["minutes"], both["added"], both["failures"]) == (4, ["mariadb"], {})
+    assert list(both["databases"]) == ["postgresql", "mariadb"]
 
 
 def test_page(tmp_path: Path) -> None:

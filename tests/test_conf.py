@@ -38,7 +38,9 @@ GOOD = {
     "TASK_MODULES": [[], ("a.b", "c")],
     "UNKNOWN_TASK_GRACE": [0, 0.5, 30 * 86400],
     "NOTIFY": [True, False],
+    "RELEASE": ["", "2026-11-26.1", "é" * 64],
     "ON_STOP": [{}, {"mail": "drain", "nice": "release"}],
+    "KEEP_LOGS": [None, "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 }
 BAD = {
     "MAX_ATTEMPTS": [0, -1, 32768, 1.5, "5", None, True],
@@ -53,6 +55,7 @@ BAD = {
     "TASK_MODULES": ["a.b", None, [1], ["a b"], [""], ["a..b"], {"a": 1}],
     "UNKNOWN_TASK_GRACE": [-1, None, "1 day", 31 * 86400, float("nan")],
     "NOTIFY": [None, 1, "yes"],
+    "RELEASE": [None, 1, "x" * 65, "a\nb", b"x"],
     "ON_STOP": [
         None,
         ["mail"],
@@ -61,11 +64,21 @@ BAD = {
         {"a b": "drain"},
         {1: "drain"},
     ],
+    "KEEP_LOGS": ["info", "NOTSET", "", 20, True, False, ["INFO"]],
 }
 
 
 def cases(table):
-    return [pytest.param(name, v, id=f"{name}={v!r}"[:60]) for name in table for v in table[name]]
+    """Their ids are the same in each process: an object is called by its name, if it has one."""
+
+    def shown(value):
+        return getattr(value, "__name__", None) or repr(value)
+
+    return [
+        pytest.param(name, value, id=f"{name}={shown(value)}"[:60])
+        for name in table
+        for value in table[name]
+    ]
 
 
 def test_every_option_is_in_both_tables():

@@ -13,13 +13,15 @@ from django_jobs import (
     current_job,
 )
 from django_jobs.compat import TaskContext
-from django_jobs.context import enter
+from django_jobs.context import enter, running
 from django_jobs.token import Token
 
 
 def test_outside_of_a_job_it_is_detached():
     context = current_job()
     assert (context.attempt, context.fence, context.cancelled, context.reason) == (0, 0, False, "")
+    assert context.job_id is None
+    assert running() is None
     assert context.remaining() is None
     context.check()
     context.wait(0)

@@ -6,6 +6,7 @@ from django.test import override_settings
 from django_jobs import Backoff, JobContext, job
 from django_jobs.compat import HAS_DJANGO_TASKS, InvalidTask, Task, TaskContext, task
 from django_jobs.policy import Policy
+from django_jobs.tags import tags_of
 from django_jobs.task import policy_of
 from tests.sample import odd, tasks
 
@@ -133,3 +134,33 @@ def test_a_job_needs_none_of_our_backends():
 def test_the_tasks_of_the_sample_have_their_policies():
     assert policy_of(tasks.fail, DEFAULT).max_attempts == 3
     assert policy_of(tasks.overrun, DEFAULT).timeout == 0.05
+
+
+def test_tags_are_kept_on_the_function():
+    made = job(tags=("billing", "größe-2"))(work)
+    assert tags_of(made) == tags_of(made.using(priority=1)) == ("billing", "größe-2")
+    assert tags_of(job(work)) == tags_of(task(work_plain)) == ()
+    assert tags_of(job(takes_context=True, tags=("x" * 40,))(work_with_context)) == ("x" * 40,)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "billing",
+        ["billing"],
+        ("",),
+        ("x" * 41,),
+        ("two words",),
+        ("a,b",),
+        ('"a"',),
+        ("it's",),
+        ("tab\t",),
+        ("line\n",),
+        ("nul\0",),
+        (5,),
+        (None,),
+    ],
+)
+def test_a_tag_is_a_word(tags):
+    with pytest.raises(ValueError, match=r"tags must be a tuple|A tag is a word"):
+        job(tags=tags)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.core.exceptions import PermissionDenied
 from django.http import (
     HttpRequest,
@@ -17,17 +16,18 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from ..exceptions import TaskModuleError
-from ..models import Job, JobQuerySet
+from ..models import FailureGroup, Job, JobQuerySet
 from . import log, wording
 from .display import short_name, status_badge
+from .handover import chosen, hand_over, is_for_a_job
 from .paginator import Count
 from .perform import Report, perform
 from .selection import UNTIL, Selection
+from .urls import job_url
 from .verbs import COPY, VERBS, Verb
 
 COPY_LIMIT: Final = 1000
@@ -55,18 +55,37 @@ def act_on_list(
     model_admin: Any, request: HttpRequest, listed: JobQuerySet, verb: Verb
 ) -> HttpResponseBase | None:
     """Do ``verb`` to what is selected; where that is more than one row, ask first."""
-    selection = Selection.of(request, listed)
+    selection = Selection.of(request, listed, model_admin)
     if verb is COPY and selection.count > COPY_LIMIT:
         text = _("At most %(limit)s jobs can be copied at once; %(count)s are selected.")
         counts = {"limit": Count(COPY_LIMIT).text, "count": selection.count.text}
         model_admin.message_user(request, text % counts, messages.ERROR)
         return None
-    if selection.count > 1 and CONFIRMED not in request.POST:
+    return act_on_selection(model_admin, request, selection, verb, request.get_full_path())
+
+
+def act_on_selection(
+    model_admin: Any,
+    request: HttpRequest,
+    selection: Selection,
+    verb: Verb,
+    back: str,
+) -> HttpResponseBase | None:
+    """
+    Do ``verb`` to ``selection``: ask first where that is more than one row, and leave very many
+    to a job of its own.
+
+    :param back: where somebody goes who would rather not.
+    """
+    if selection.count > 1:
         applicable = selection.count_for(verb)
-        if applicable:
-            return _confirmation(model_admin, request, verb, selection, applicable)
-    where = f" Selected by {request.GET.urlencode()!r}." if selection.until else ""
-    _do(model_admin, request, verb, selection.jobs, selection.count, where)
+        which = chosen(request, selection, verb) if is_for_a_job(verb, applicable) else None
+        if applicable and CONFIRMED not in request.POST:
+            by_job = which is not None
+            return _confirmation(model_admin, request, verb, selection, applicable, back, by_job)
+        if which is not None:
+            return hand_over(model_admin, request, verb, which, applicable, selection.where)
+    _do(model_admin, request, verb, selection)
     return None
 
 
@@ -79,41 +98,41 @@ def act_on_job(
     allowed = getattr(model_admin, f"has_{verb.name}_permission")
     if not (model_admin.has_view_permission(request) and allowed(request)):
         raise PermissionDenied
-    if not Job.objects.filter(pk=job_id).exists():
+    rows = model_admin.get_queryset(request).filter(pk=job_id)
+    if not rows.exists():
         gone: HttpResponse = model_admin._get_obj_does_not_exist_redirect(
             request, model_admin.opts, str(job_id)
         )
         return gone
-    report = _do(model_admin, request, verb, Job.objects.filter(pk=job_id), Count(1))
-    shown = report.copies[0] if report.copies else job_id
-    return HttpResponseRedirect(_job_url(model_admin, request, shown))
+    report = _do(model_admin, request, verb, Selection(rows, Count(1)))
+    shown = next(iter([*report.copies, *report.holders]), job_id)
+    return HttpResponseRedirect(job_url(model_admin, request, shown))
 
 
-def _do(
-    model_admin: Any,
-    request: HttpRequest,
-    verb: Verb,
-    jobs: JobQuerySet,
-    selected: Count,
-    where: str = "",
-) -> Report:
-    report = Report()
-    each = selected <= log.LOG_EACH and not where
+def _do(model_admin: Any, request: HttpRequest, verb: Verb, selection: Selection) -> Report:
+    report, selected = Report(), selection.count
+    each = selected <= log.LOG_EACH and not selection.where
+    on_chunk = partial(_log_rows, request, verb, selected) if each else None
     try:
-        perform(verb, jobs, report, partial(_log_rows, request, verb, selected) if each else None)
+        perform(verb, selection.jobs, report, on_chunk)
     except TaskModuleError as error:
         model_admin.message_user(request, str(error), messages.ERROR)
     finally:
         if report.done and (selected > 1 or not each):
-            _log_all(request, verb, report, selected, where)
+            _log_all(request, verb, report, selection)
     skipped = not report.is_complete or (report.done < selected and not selected.more)
     text: Any = wording.result(verb, report, selected)
     if len(report.copies) == 1:
-        url = _job_url(model_admin, request, report.copies[0])
-        text = format_html('{} <a href="{}">{}</a>', text, url, _("Show the copy"))
+        text = _with_link(model_admin, request, text, report.copies[0], _("Show the copy"))
+    elif len(report.holders) == 1:
+        text = _with_link(model_admin, request, text, report.holders[0], _("Show that job"))
     level = messages.WARNING if skipped else messages.SUCCESS
     model_admin.message_user(request, text, level)
     return report
+
+
+def _with_link(model_admin: Any, request: HttpRequest, text: str, to: UUID, label: str) -> str:
+    return format_html('{} <a href="{}">{}</a>', text, job_url(model_admin, request, to), label)
 
 
 def _log_rows(request: HttpRequest, verb: Verb, selected: Count, jobs: list[Job]) -> None:
@@ -122,26 +141,22 @@ def _log_rows(request: HttpRequest, verb: Verb, selected: Count, jobs: list[Job]
     log.log_rows(request, jobs, label if selected == 1 else f"{label}, {selected} selected")
 
 
-def _log_all(request: HttpRequest, verb: Verb, report: Report, selected: Count, where: str) -> None:
+def _log_all(request: HttpRequest, verb: Verb, report: Report, selection: Selection) -> None:
     with log.untranslated():
         what = f"{verb.label}: {wording.count('%(count)s', report.done)}"
-        message = wording.result(verb, report, selected) + where
-    log.log_many(request, Job, what, message)
-
-
-def _job_url(model_admin: Any, request: HttpRequest, job_id: UUID) -> str:
-    opts = model_admin.opts
-    url = reverse(
-        f"admin:{opts.app_label}_{opts.model_name}_change",
-        args=[job_id],
-        current_app=model_admin.admin_site.name,
-    )
-    preserved = model_admin.get_preserved_filters(request)
-    return add_preserved_filters({"preserved_filters": preserved, "opts": opts}, url)
+        message = wording.result(verb, report, selection.count) + selection.where
+    model = Job if selection.group is None else FailureGroup
+    log.log_many(request, model, what, message, object_id=selection.group)
 
 
 def _confirmation(
-    model_admin: Any, request: HttpRequest, verb: Verb, selection: Selection, applicable: Count
+    model_admin: Any,
+    request: HttpRequest,
+    verb: Verb,
+    selection: Selection,
+    applicable: Count,
+    back: str,
+    by_job: bool,
 ) -> TemplateResponse:
     jobs = (
         selection.for_verb(verb)
@@ -155,10 +170,11 @@ def _confirmation(
         "subtitle": None,
         "opts": model_admin.opts,
         # For the breadcrumbs of Django's change form.
-        "original": verb.label,
+        "original": str(verb.label),
         "has_view_permission": True,
         "media": model_admin.media,
         "verb": verb,
+        "by_job": by_job,
         "selected": selection.count,
         "applicable": applicable,
         "skipped": skipped,
@@ -172,7 +188,7 @@ def _confirmation(
         "until_name": UNTIL,
         "confirmed_name": CONFIRMED,
         "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
-        "back": request.get_full_path(),
+        "back": back,
     }
     request.current_app = model_admin.admin_site.name
     return TemplateResponse(request, "django_jobs/admin/confirm.html", context)

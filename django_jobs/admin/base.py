@@ -35,6 +35,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether a subclass shows rows of its own choice."""
+        return type(self).get_queryset is not ReadOnlyAdmin.get_queryset
+
     def is_allowed(self, request: HttpRequest, verb: str) -> bool:
         """Whether the user has this app's permission ``<verb>_<model>``."""
         codename = get_permission_codename(verb, self.opts)
@@ -50,6 +55,23 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         title = self.opts.verbose_name_plural
         capitalized = f"{title}"[:1].upper() + f"{title}"[1:]
         return super().changelist_view(request, {"title": capitalized, **(extra_context or {})})
+
+    def shown(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the template of the page of ``row`` is given, beside what Django gives it."""
+        return {}
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        response = super().change_view(request, object_id, form_url, extra_context)
+        context = getattr(response, "context_data", None)
+        if context is not None and isinstance(context.get("original"), self.model):
+            context.update(self.shown(request, context["original"]))
+        return response
 
     def response_action(
         self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any

@@ -16,6 +16,7 @@ from ..backend import DatabaseBackend
 from ..compat import InvalidTask, InvalidTaskBackend, task_backends
 from ..exceptions import JobsError
 from ..insert import Prepared, Target, announce, insert, prepare, target
+from ..many import ACT_ON_JOBS
 from ..models import Job
 from ..registry import look_up
 
@@ -32,12 +33,24 @@ class NoDatabaseBackend(JobsError):
         self.alias = alias
 
 
+class IsAnAction(JobsError):
+    """The job does to many others what somebody who was allowed to had confirmed."""
+
+    def __init__(self) -> None:
+        super().__init__(_("It does an action of the list: start that there again."))
+
+
 @dataclass(slots=True)
 class Copies:
-    """What was made, of which jobs, and why others have no copy."""
+    """
+    What was made, of which jobs, and why others have no copy.
+
+    :param holders: the jobs that hold the unique keys of others, so that there is none.
+    """
 
     made: dict[Place, tuple[Target, list[Prepared]]] = field(default_factory=dict)
     originals: list[Job] = field(default_factory=list)
+    holders: list[UUID] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     enqueued_at: datetime = field(default_factory=timezone.now)
 
@@ -57,7 +70,7 @@ def enqueue_copies(jobs: Iterable[Job], using: str) -> Copies:
     Insert a copy of each of ``jobs``, to be run now, with one statement for all those of a
     task in a queue.
     """
-    copies = Copies()
+    copies, copied = Copies(), []
     for job in jobs:
         place = (job.backend_name, job.task_path, job.queue_name, job.priority)
         try:
@@ -70,14 +83,19 @@ def enqueue_copies(jobs: Iterable[Job], using: str) -> Copies:
         else:
             copy.metadata[COPY_OF] = str(job.pk)
             made.append(copy)
-            copies.originals.append(job)
+            copied.append((job, copy))
     for to, made in copies.made.values():
         if made:
             copies.enqueued_at = insert(to, made, using)
+            made[:] = [copy for copy in made if copy.is_new]
+    copies.originals = [job for job, copy in copied if copy.is_new]
+    copies.holders = [copy.id for _job, copy in copied if not copy.is_new]
     return copies
 
 
 def _target(job: Job) -> Target:
+    if job.task_path == ACT_ON_JOBS:
+        raise IsAnAction
     try:
         backend = task_backends[job.backend_name]
     except InvalidTaskBackend:

@@ -1,73 +1,101 @@
 """What a job's own page shows."""
 
-from typing import Any, Final
+from __future__ import annotations
 
-from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from typing import Any, Final
+from urllib.parse import quote
+
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..compat import InvalidTaskBackend, task_backends
+from ..compat import InvalidTaskBackend, Task, task_backends
 from ..exceptions import JobsError
-from ..models import Job, JobAttempt, JobStep, Status
+from ..many import ACT_ON_JOBS
+from ..models import FailureGroup, Job, JobStep, Queue, Status, Worker
 from ..registry import look_up
 from ..sensitive import Hide, hiding, masked
+from ..tags import tags_of
 from . import display
-from .copies import COPY_OF
+from .copies import COPY_OF, IsAnAction
 from .outlook import Surroundings, surroundings, what_next
-from .paginator import Count
-from .verbs import VERBS, Verb
+from .relatives import relatives
+from .stack import stack_context
+from .timeline import timeline, worker_name
+from .uniqueness import Uniqueness, uniqueness
+from .urls import job_url, list_url, page_url
+from .verbs import COPY, RETRY, VERBS, Verb
 
-ATTEMPTS_SHOWN: Final = 50
 STEPS_SHOWN: Final = 200
 
 Call = tuple[list[Any], dict[str, Any]]
 
 
 def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str, Any]:
-    """The context of the page: one or two statements for what is around, one for the history."""
+    """
+    The context of the page: one or two statements for what is around, one each for the
+    failure group, the history, the logs, the steps, the parent, the children and who holds its
+    unique key.
+    """
     around = surroundings(job)
     may_view = model_admin.has_view_arguments_permission(request)
-    call, hide = _shown_call(job)
-    timeline, left_out = _timeline(job, around)
+    task = _task(job)
+    call = None if task is None else masked(task, job.args, job.kwargs)
+    hide = hiding(task, job) or str
+    unique = uniqueness(job, task)
+    steps = _steps(job, may_view)
     return {
         "title": job.task_name or job.task_path,
         "subtitle": None,
         "status": display.status_badge(job),
         "what_next": what_next(job, around),
+        "failure": _failure(model_admin, request, job),
         "progress": display.progress_of(job.metadata, hide),
         "buttons": [
-            {"verb": verb, "url": _verb_url(model_admin, request, job, verb)}
+            {
+                "verb": verb,
+                "url": job_url(model_admin, request, job.pk, verb.name),
+                "refused": _refused(verb, job, unique),
+            }
             for verb in VERBS.values()
             if verb.applies_to(job) and getattr(model_admin, f"has_{verb.name}_permission")(request)
         ],
-        "facts": _facts(model_admin, job, around),
+        "stack": stack_context(model_admin, request, job, around, hide),
+        "facts": [
+            *_facts(model_admin, request, job, around, unique),
+            *_tags(model_admin, task),
+        ],
         "may_view_arguments": may_view,
         "task_is_known": call is not None,
         "values": _values(job, call, hide) if may_view else [],
         "metadata": _folded(_("Metadata"), job.metadata, hide) if job.metadata else None,
-        "timeline": timeline,
-        "left_out": left_out,
-        "steps": [_step(step, may_view, hide) for step in _steps(job)],
+        "steps": [_step(step, may_view, hide) for step in steps[:STEPS_SHOWN]],
+        "more_steps": len(steps) > STEPS_SHOWN,
+        **timeline(job, around, hide, with_logs=may_view),
+        **relatives(model_admin, request, job),
     }
 
 
-def _verb_url(model_admin: Any, request: HttpRequest, job: Job, verb: Verb) -> str:
-    opts = model_admin.opts
-    url = reverse(
-        f"admin:{opts.app_label}_{opts.model_name}_{verb.name}",
-        args=[job.pk],
-        current_app=model_admin.admin_site.name,
-    )
-    preserved = model_admin.get_preserved_filters(request)
-    return add_preserved_filters({"preserved_filters": preserved, "opts": opts}, url)
+def _refused(verb: Verb, job: Job, unique: Uniqueness | None) -> str:
+    """Why it can't be done now, although the job's status would allow it."""
+    if verb is RETRY and unique is not None:
+        return unique.no_retry
+    return str(IsAnAction()) if verb is COPY and job.task_path == ACT_ON_JOBS else ""
 
 
-def _facts(model_admin: Any, job: Job, around: Surroundings) -> list[dict[str, Any]]:
+def _facts(
+    model_admin: Any,
+    request: HttpRequest,
+    job: Job,
+    around: Surroundings,
+    unique: Uniqueness | None,
+) -> list[dict[str, Any]]:
     now = timezone.now()
+    urls = _urls(model_admin, request, job, around)
     facts = [
         (_("Task"), job.task_path),
         (_("Id"), job.pk),
@@ -84,20 +112,43 @@ def _facts(model_admin: Any, job: Job, around: Surroundings) -> list[dict[str, A
         (_("Finished"), display.moment(job.finished_at)),
         (_("Cancel requested"), display.moment(job.cancel_requested_at)),
         (_("Time"), display.timing(job, now)),
-        (_("Worker"), _worker_name(job, around)),
+        (_("Worker"), worker_name(job, around)),
         (_("Last error"), job.last_error),
     ]
-    rows = [{"label": label, "value": value, "url": ""} for label, value in facts if value != ""]
+    rows = [
+        {"label": label, "value": value, "url": urls.get(label, "")}
+        for label, value in facts
+        if value != ""
+    ]
     original = job.metadata.get(COPY_OF) if isinstance(job.metadata, dict) else None
     if isinstance(original, str):
-        opts = model_admin.opts
-        url = reverse(
-            f"admin:{opts.app_label}_{opts.model_name}_change",
-            args=[original],
-            current_app=model_admin.admin_site.name,
-        )
+        url = job_url(model_admin, request, original)
         rows.append({"label": _("Copy of"), "value": original, "url": url})
+    if unique is not None:
+        url = job_url(model_admin, request, unique.holder) if unique.holder else ""
+        rows.append({"label": _("Unique"), "value": unique.says, "url": url})
     return rows
+
+
+def _urls(model_admin: Any, request: HttpRequest, job: Job, around: Surroundings) -> dict[str, str]:
+    """Where the facts of these labels lead."""
+    queues = page_url(model_admin, request, Queue, "changelist")
+    urls = {
+        _("Task"): list_url(model_admin, task=job.task_path),
+        _("Queue"): queues and f"{queues}#queue-{quote(job.queue_name)}",
+    }
+    if around.worker is not None:
+        urls[_("Worker")] = page_url(model_admin, request, Worker, "change", around.worker.pk)
+    return urls
+
+
+def _failure(model_admin: Any, request: HttpRequest, job: Job) -> dict[str, Any] | None:
+    """The group of its last failure; None where there is none, or its row is gone."""
+    if job.failure_group is None:
+        return None
+    url = page_url(model_admin, request, FailureGroup, "change", job.failure_group)
+    group = FailureGroup.objects.filter(pk=job.failure_group).first() if url else None
+    return None if group is None else {"url": url, "name": str(group)}
 
 
 def _interruptions(count: int) -> str:
@@ -106,23 +157,25 @@ def _interruptions(count: int) -> str:
     return ngettext("%(count)s time in a row", "%(count)s times in a row", count) % {"count": count}
 
 
-def _worker_name(job: Job, around: Surroundings) -> str:
-    if around.worker is not None:
-        return around.worker.name
-    return str(job.worker_id or "")
-
-
-def _shown_call(job: Job) -> tuple[Call | None, Hide]:
+def _task(job: Job) -> Task[Any, Any] | None:
     """
-    The arguments as they may be shown, and what masks them elsewhere; no arguments where the
-    task isn't known here, so that nobody can say which are sensitive.
+    The job's task; None where it isn't known here, so that nobody can say which of its arguments
+    are sensitive.
     """
     try:
         backend: Any = task_backends[job.backend_name]
-        task = look_up(job.task_path, backend.jobs_options.task_modules)
+        return look_up(job.task_path, backend.jobs_options.task_modules)
     except (JobsError, InvalidTaskBackend, ImproperlyConfigured, AttributeError):
-        return None, str
-    return masked(task, job.args, job.kwargs), hiding(task, job) or str
+        return None
+
+
+def _tags(model_admin: Any, task: Task[Any, Any] | None) -> list[dict[str, Any]]:
+    """The tags of a job's task, each with a link to all jobs of it."""
+    tags = () if task is None else tags_of(task)
+    site = model_admin.admin_site.name
+    url = reverse("admin:django_jobs_job_changelist", current_app=site)
+    links = [{"text": tag, "url": f"{url}?{urlencode({'q': f'tag:{tag}'})}"} for tag in tags]
+    return [{"label": _("Tags"), "links": links}] if links else []
 
 
 def _values(job: Job, call: Call | None, hide: Hide) -> list[dict[str, Any]]:
@@ -141,22 +194,12 @@ def _folded(label: str, value: Any, hide: Hide = str) -> dict[str, Any]:
     return {"label": label, "text": text, "is_long": display.is_long(text)}
 
 
-def _timeline(job: Job, around: Surroundings) -> tuple[list[dict[str, Any]], str]:
-    """The attempts, latest first, and how many older ones are left out."""
-    rows: Any = JobAttempt.objects.filter(job=job).order_by("-claim_no")
-    attempts = list(rows[: ATTEMPTS_SHOWN + 1])
-    left_out = ""
-    if len(attempts) > ATTEMPTS_SHOWN:
-        left_out = Count(rows.count() - ATTEMPTS_SHOWN).text
-    items = [_past(attempt) for attempt in attempts[:ATTEMPTS_SHOWN]]
-    if job.status in (Status.RUNNING, Status.SUCCESSFUL):
-        items.insert(0, _present(job, around))
-    return items, left_out
-
-
-def _steps(job: Job) -> list[JobStep]:
-    """The first of them, in the order in which they were done."""
-    return list(JobStep.objects.filter(job=job).order_by("finished_at", "pk")[:STEPS_SHOWN])
+def _steps(job: Job, may_view: bool) -> list[JobStep]:
+    """The first of them in the order in which they were done, and one more if there are more."""
+    rows = JobStep.objects.filter(job=job).order_by("finished_at", "pk")
+    if not may_view:
+        rows = rows.defer("result")
+    return list(rows[: STEPS_SHOWN + 1])
 
 
 def _step(step: JobStep, may_view: bool, hide: Hide) -> dict[str, Any]:
@@ -167,34 +210,4 @@ def _step(step: JobStep, may_view: bool, hide: Hide) -> dict[str, Any]:
         "finished": display.moment(step.finished_at),
         "took": display.between(step.started_at, step.finished_at),
         "result": _folded(_("Result"), step.result, hide) if shown else None,
-    }
-
-
-def _present(job: Job, around: Surroundings) -> dict[str, Any]:
-    runs = job.status == Status.RUNNING
-    end = timezone.now() if runs else job.finished_at
-    return {
-        "number": job.attempts,
-        "badge": display.status_badge(job),
-        "worker": _worker_name(job, around),
-        "started": display.moment(job.last_attempted_at),
-        "took": "" if runs else display.between(job.last_attempted_at, end),
-        "runs_for": display.between(job.last_attempted_at, end) if runs else "",
-    }
-
-
-def _past(attempt: JobAttempt) -> dict[str, Any]:
-    outcome = JobAttempt.Outcome(attempt.outcome)
-    first, _newline, rest = attempt.message.strip().partition("\n")
-    return {
-        "number": attempt.number,
-        "badge": display.badge(outcome.label, display.OUTCOME_TONES[outcome]),
-        "worker": attempt.worker_name or str(attempt.worker_id or ""),
-        "started": display.moment(attempt.started_at),
-        "took": display.between(attempt.started_at, attempt.finished_at),
-        "exception": attempt.exception_class,
-        "message": first,
-        "more": attempt.message if rest or display.is_long(first) else "",
-        "traceback": attempt.traceback,
-        "delay": "" if attempt.delay is None else display.duration(attempt.delay),
     }

@@ -131,10 +131,16 @@ def name(text: str) -> SafeString:
     return format_html('<span class="jobs-name" dir="auto">{}</span>', text)
 
 
+def name_of(task_path: str) -> str:
+    """The task without its module."""
+    return task_path.rpartition(".")[2] or task_path
+
+
 def short_name(task_path: str) -> SafeString:
     """The task without its module, which a tooltip shows."""
-    short = task_path.rpartition(".")[2] or task_path
-    return format_html('<span class="jobs-task" dir="auto" title="{}">{}</span>', task_path, short)
+    return format_html(
+        '<span class="jobs-task" dir="auto" title="{}">{}</span>', task_path, name_of(task_path)
+    )
 
 
 def json_text(value: Any) -> str:

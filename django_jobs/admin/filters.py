@@ -9,10 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..ids import first_uuid7
-from ..models import Status
+from ..many import RETRYING
+from ..models import FailureGroup, Status
 from .names import Names, known_names
-
-RETRYING: Final = "retrying"
 
 
 def names_for(request: HttpRequest) -> Names:
@@ -100,3 +99,21 @@ class SinceFilter(Filter):
             return queryset
         _label, period = self.periods[self.value() or ""]
         return queryset.filter(pk__gte=first_uuid7(timezone.now() - period))
+
+
+class GroupFilter(Filter):
+    """By the failure; shown where a link has chosen one, since there may be very many."""
+
+    title = _("failure")
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        value = self.value()
+        if value is None:
+            return []
+        group = FailureGroup.objects.filter(pk=value).first()
+        return [(value, group or value)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        return queryset if value is None else queryset.filter(failure_group=value)

@@ -14,10 +14,12 @@ from ..models import Job
 from . import display
 from .actions import act_on_job, list_actions
 from .base import ReadOnlyAdmin
-from .changelist import JobChangeList, job_id
+from .changelist import JobChangeList
 from .detail import detail_context
-from .filters import QueueFilter, SinceFilter, StatusFilter, TaskFilter
+from .filters import GroupFilter, QueueFilter, SinceFilter, StatusFilter, TaskFilter
 from .paginator import Count
+from .search import matching, needs_arguments, terms
+from .stack import ask_for_stack
 from .verbs import VERBS, Verb
 
 
@@ -25,11 +27,14 @@ from .verbs import VERBS, Verb
 class JobAdmin(ReadOnlyAdmin):
     list_display = ("task", "state", "tries", "time", "error", "queue", "enqueued")
     list_display_links = ("task",)
-    list_filter = (StatusFilter, QueueFilter, TaskFilter, SinceFilter)
-    lookups = frozenset({"status", "queue", "task", "since"})
+    list_filter = (StatusFilter, QueueFilter, TaskFilter, SinceFilter, GroupFilter)
+    lookups = frozenset({"status", "queue", "task", "since", "group"})
     ordering = ("-pk",)
     search_fields = ("task_path",)
-    search_help_text = gettext_lazy("The id of a job, or a part of a task’s name.")
+    search_help_text = gettext_lazy(
+        "A part of a task’s name, or the id of a job. Also queue:mail, tag:billing, "
+        'worker:host:123, error:"timed out", parent:<id>, and order_id=17 for a keyword argument.'
+    )
     actions: Any = list_actions()
     fields = ()
 
@@ -85,13 +90,10 @@ class JobAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        found = job_id(term)
-        if found is not None:
-            return queryset.filter(pk=found), False
-        return queryset.filter(task_path__icontains=term), False
+        wanted = terms(search_term)
+        if needs_arguments(wanted) and not self.has_view_arguments_permission(request):
+            return queryset.none(), False
+        return matching(queryset, wanted), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -104,21 +106,16 @@ class JobAdmin(ReadOnlyAdmin):
             response.context_data["selection_note_all"] = text % {"count": count.text}
         return response
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        response = super().change_view(request, object_id, form_url, extra_context)
-        context = getattr(response, "context_data", None)
-        if context is not None and isinstance(context.get("original"), Job):
-            context.update(detail_context(self, request, context["original"]))
-        return response
+    def shown(self, request: HttpRequest, row: Job) -> dict[str, Any]:
+        return detail_context(self, request, row)
 
     def own_urls(self) -> list[URLPattern]:
-        return [self._verb_url(verb) for verb in VERBS.values()]
+        stack = path(
+            "<uuid:job_id>/stack/",
+            self.admin_site.admin_view(partial(ask_for_stack, model_admin=self)),
+            name=f"{self.opts.app_label}_{self.opts.model_name}_stack",
+        )
+        return [*(self._verb_url(verb) for verb in VERBS.values()), stack]
 
     def _verb_url(self, verb: Verb) -> URLPattern:
         view = partial(act_on_job, model_admin=self, verb=verb)

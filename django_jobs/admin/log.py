@@ -23,12 +23,22 @@ def log_rows(request: HttpRequest, rows: Iterable[Any], message: str) -> None:
     )
 
 
-def log_many(request: HttpRequest, model: type[models.Model], what: str, message: str) -> None:
-    """One entry for an action on many rows: ``what`` in a few words, ``message`` in full."""
+def log_many(
+    request: HttpRequest,
+    model: type[models.Model],
+    what: str,
+    message: str,
+    object_id: Any = None,
+) -> None:
+    """
+    One entry for an action on many rows: ``what`` in a few words, ``message`` in full.
+
+    :param object_id: of the row of ``model`` in whose history it is to show.
+    """
     LogEntry.objects.create(
         user_id=_user_id(request),
         content_type=ContentType.objects.get_for_model(model, for_concrete_model=False),
-        object_id=None,
+        object_id=object_id,
         object_repr=what[:200],
         action_flag=CHANGE,
         change_message=message,

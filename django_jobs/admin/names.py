@@ -26,7 +26,7 @@ def known_names() -> Names:
     older jobs alone is not among them.
     """
     recent = list(_recent())
-    queues = {queue for queue, _ in recent} | set(_configured_queues()) | set(_queue_rows())
+    queues = {queue for queue, _ in recent} | set(configured_queues()) | set(_queue_rows())
     tasks = {task for _, task in recent} | set(known_tasks())
     return Names(sorted(queues), sorted(tasks))
 
@@ -53,7 +53,8 @@ def _queue_rows() -> Iterable[str]:
     return names
 
 
-def _configured_queues() -> Iterable[str]:
+def configured_queues() -> Iterable[str]:
+    """The names in the QUEUES of all backends of ours."""
     for backend in task_backends.all():
         if isinstance(backend, DatabaseBackend):
             yield from backend.queues

@@ -1,127 +1,191 @@
-"""Queues: pause and resume them."""
+"""Queues: what waits in each and who serves it; pause, resume and limit them."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.validators import RegexValidator
-from django.http import HttpRequest
+from django.contrib.admin import helpers
+from django.contrib.admin.utils import quote
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
-from ..conf import QUEUE_NAME
 from ..models import Queue
-from . import display, log, wording
+from . import display
 from .base import ReadOnlyAdmin
-from .names import known_queues
+from .lanes import MOST, RATE_MINUTES, Lane, lane_of, lanes
+from .paginator import Count
+from .queueactions import ACTIONS, QueueAction
+from .queueforms import NAME_LENGTH, LimitForm, QueueForm
 
-
-class QueueNameInput(forms.TextInput):
-    """A text input that suggests the names of queues already in use."""
-
-    template_name = "django_jobs/admin/queue_name.html"
-
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_context(name, value, attrs)
-        context["known_queues"] = known_queues()
-        return context
-
-
-class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
-    name = forms.CharField(
-        label=gettext_lazy("Name"),
-        max_length=64,
-        validators=[
-            RegexValidator(
-                rf"^{QUEUE_NAME.pattern}\Z",
-                gettext_lazy("Use letters, digits, “_”, “.” and “-”, 64 at most."),
-            )
-        ],
-        widget=QueueNameInput(attrs={"class": "vTextField", "list": "jobs-known-queues"}),
-        help_text=gettext_lazy(
-            "A queue works without being listed here. List one in order to pause it."
-        ),
-    )
-    pause = forms.BooleanField(
-        label=gettext_lazy("Pause it now"),
-        required=False,
-        initial=True,
-        help_text=gettext_lazy("Workers finish what they run and claim no more jobs of it."),
-    )
-
-    class Meta:
-        model = Queue
-        fields = ("name",)
+CONFIRMED: Final = "confirmed"
+WORKERS_SHOWN: Final = 3
 
 
 @admin.register(Queue)
 class QueueAdmin(ReadOnlyAdmin):
     form = QueueForm
-    list_display = ("queue", "state", "since")
-    ordering = ("name",)
-    actions: Any = ("pause", "resume")
-    fields: ClassVar[Any] = ("queue", "state", "since")
+    fields: ClassVar[Any] = ()
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return self.is_allowed(request, "pause")
 
+    def has_limit_permission(self, request: HttpRequest) -> bool:
+        return self.is_allowed(request, "limit")
+
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return self.has_pause_permission(request)
+        return self.has_pause_permission(request) or self.has_limit_permission(request)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows: Any = super().get_queryset(request)
+        return rows.with_state()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return super().get_fields(request, obj) if obj else ("name", "pause")
+        if obj is not None:
+            return super().get_fields(request, obj)
+        pause = ("pause", "until", "reason") if self.has_pause_permission(request) else ()
+        return ("name", *pause, *(("limit",) if self.has_limit_permission(request) else ()))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.limit = None  # so that what follows changes it, and logs that
         super().save_model(request, obj, form, change)
-        if form.cleaned_data["pause"]:
-            Queue.objects.filter(pk=obj.pk).pause()
-            with log.untranslated():
-                log.log_rows(request, [obj], PAUSE)
+        if form.cleaned_data["pause"] and self.has_pause_permission(request):
+            ACTIONS["pause"].act(request, [obj.pk], form)
+        if form.cleaned_data["limit"] and self.has_limit_permission(request):
+            ACTIONS["limit"].act(request, [obj.pk], form)
 
-    @admin.display(description=gettext_lazy("name"))
-    def queue(self, queue: Queue) -> str:
-        return display.name(queue.name)
+    def shown(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        may_limit = self.has_limit_permission(request)
+        site = self.admin_site.name
+        return {
+            "row": _row(lane_of(row), site),
+            "limit_form": LimitForm(initial={"limit": row.limit}) if may_limit else None,
+            "list_url": reverse("admin:django_jobs_queue_changelist", current_app=site),
+            "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+        }
 
-    @admin.display(description=gettext_lazy("state"))
-    def state(self, queue: Queue) -> str:
-        if queue.paused_at is None:
-            return display.badge(_("Open"), "good")
-        return display.badge(_("Paused"), "wait")
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._act(request)
+        shown = lanes()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": capfirst(self.opts.verbose_name_plural),
+            "subtitle": None,
+            "opts": self.opts,
+            "media": self.media,
+            "rows": [_row(lane, self.admin_site.name) for lane in shown[:MOST]],
+            "is_cut": len(shown) > MOST,
+            "may_pause": self.has_pause_permission(request),
+            "may_limit": self.has_limit_permission(request),
+            "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        template = "admin/django_jobs/queue/change_list.html"
+        return TemplateResponse(request, template, context)
 
-    @admin.display(description=gettext_lazy("paused since"))
-    def since(self, queue: Queue) -> str:
-        return display.moment(queue.paused_at) or "-"
-
-    @admin.action(permissions=["pause"], description=gettext_lazy("Pause"))
-    def pause(self, request: HttpRequest, queryset: Any) -> None:
-        rows = list(queryset.filter(paused_at=None))
-        n = Queue.objects.filter(pk__in=[row.pk for row in rows]).pause()
-        self._tell(
-            request,
-            rows,
-            PAUSE,
-            ngettext("%(count)s queue was paused.", "%(count)s queues were paused.", n),
-            n,
-        )
-
-    @admin.action(permissions=["pause"], description=gettext_lazy("Resume"))
-    def resume(self, request: HttpRequest, queryset: Any) -> None:
-        rows = list(queryset.paused())
-        n = Queue.objects.filter(pk__in=[row.pk for row in rows]).resume()
-        self._tell(
-            request,
-            rows,
-            RESUME,
-            ngettext("%(count)s queue was resumed.", "%(count)s queues were resumed.", n),
-            n,
-        )
-
-    def _tell(self, request: HttpRequest, rows: list[Queue], done: str, text: str, n: int) -> None:
-        if rows:
-            log.log_rows(request, rows, done)
+    def _act(self, request: HttpRequest) -> HttpResponseBase:
+        """Do what the buttons of the list say with the queues that are ticked."""
+        action = ACTIONS.get(request.POST.get("action", ""))
+        names = list(dict.fromkeys(request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)))
+        if action is not None and not self.is_allowed(request, action.permission):
+            raise PermissionDenied
+        if action is None or not all(0 < len(name) <= NAME_LENGTH for name in names):
+            raise BadRequest("That is nothing to be done with queues.")
+        if not names:
+            self.message_user(request, _("No queue was selected."), messages.WARNING)
+            return HttpResponseRedirect(request.get_full_path())
+        form = None
+        if action.form is not None:
+            # Unconfirmed, what is filled in already is where the next page begins.
+            filled = {n: request.POST[n] for n in action.form.base_fields if n in request.POST}
+            form = action.form(
+                request.POST if CONFIRMED in request.POST else None,
+                initial=action.present(names) | filled,
+            )
+            if not form.is_valid():
+                return self._ask(request, action, names, form)
+        n = action.act(request, names, form)
         level = messages.SUCCESS if n else messages.WARNING
-        self.message_user(request, wording.count(text, n), level)
+        self.message_user(request, action.told(n), level)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def _ask(
+        self, request: HttpRequest, action: QueueAction, names: list[str], form: forms.Form
+    ) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": action.asked(len(names)),
+            "subtitle": None,
+            "opts": self.opts,
+            # For the breadcrumbs of Django's change form.
+            "original": str(action.label),
+            "has_view_permission": True,
+            "media": self.media,
+            "form": form,
+            "names": names,
+            "action": action,
+            "action_name": request.POST["action"],
+            "confirmed_name": CONFIRMED,
+            "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+            "back": request.get_full_path(),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "django_jobs/admin/ask_queues.html", context)
 
 
-PAUSE = "Pause"
-RESUME = "Resume"
+def _state(is_paused: bool) -> str:
+    return display.badge(_("Paused"), "wait") if is_paused else display.badge(_("Open"), "good")
+
+
+def _running(lane: Lane) -> str:
+    """How many of its jobs run, and of how many that may."""
+    if lane.limit is None:
+        return lane.running.text
+    return _("%(running)s of %(limit)s") % {
+        "running": lane.running.text,
+        "limit": Count(lane.limit).text,
+    }
+
+
+def _row(lane: Lane, site: str) -> dict[str, Any]:
+    """What the list shows of a queue."""
+
+    def url(name: str, *args: Any) -> str:
+        return reverse(f"admin:django_jobs_{name}", args=args, current_app=site)
+
+    row: Any = lane.row if lane.is_paused else None
+    return {
+        "lane": lane,
+        "name": display.name(lane.name),
+        "jobs": url("job_changelist"),
+        "url": lane.row and url("queue_change", quote(lane.row.pk)),
+        "state": _state(lane.is_paused),
+        "since": row and display.moment(row.paused_at),
+        "until": row and display.moment(row.paused_until),
+        "reason": row.pause_reason if row else "",
+        "by": row.paused_by if row else "",
+        "running": _running(lane),
+        "rate": number_format(lane.done / RATE_MINUTES, 1, force_grouping=True),
+        "oldest": lane.oldest and display.age(lane.oldest, timezone.now()),
+        "workers": [
+            {
+                "name": worker.name,
+                "url": url("worker_change", worker.pk),
+                "phase": "" if worker.phase in ("", "running") else worker.get_phase_display(),
+            }
+            for worker in lane.workers[:WORKERS_SHOWN]
+        ],
+        "more_workers": max(0, len(lane.workers) - WORKERS_SHOWN),
+        "nobody": bool(lane.ready) and not lane.is_served,
+    }

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from django.utils.translation import gettext_lazy, ngettext
 
-from ..models import Job, JobQuerySet, Status
-from .display import is_cancelling
+from ..many import STATUSES, WRITES, may
+from ..models import Job, Status
 
 ALL: Final = tuple(Status)
 
@@ -21,7 +21,6 @@ class Verb:
     :param question: asks for confirmation of n jobs.
     :param done: says that n jobs were changed.
     :param because: says why n jobs were skipped.
-    :param write: changes rows with one UPDATE; None where it makes new ones.
     """
 
     name: str
@@ -31,18 +30,16 @@ class Verb:
     question: Callable[[int], str]
     done: Callable[[int], str]
     because: Callable[[int], str]
-    write: Callable[[JobQuerySet], int] | None = None
 
     def applies_to(self, job: Job) -> bool:
         """Whether ``job`` may be touched as it is now."""
-        asked_already = self is CANCEL and is_cancelling(job)
-        return job.status in self.statuses and not asked_already
+        return may(self.name, job) if self.name in WRITES else job.status in self.statuses
 
 
 RETRY: Final = Verb(
     name="retry",
     label=gettext_lazy("Retry"),
-    statuses=(Status.DEAD,),
+    statuses=STATUSES["retry"],
     explains=gettext_lazy(
         "A dead job gets a full new set of attempts, starting now. Its history is kept."
     ),
@@ -53,13 +50,12 @@ RETRY: Final = Verb(
         "%(count)s were skipped because they are not dead",
         n,
     ),
-    write=lambda jobs: jobs.retry(),
 )
 
 DISCARD: Final = Verb(
     name="discard",
     label=gettext_lazy("Discard"),
-    statuses=(Status.DEAD,),
+    statuses=STATUSES["discard"],
     explains=gettext_lazy(
         "A dead job is given up for good: it no longer waits for anybody. Its row stays."
     ),
@@ -70,13 +66,12 @@ DISCARD: Final = Verb(
         "%(count)s were skipped because they are not dead",
         n,
     ),
-    write=lambda jobs: jobs.discard(),
 )
 
 CANCEL: Final = Verb(
     name="cancel",
     label=gettext_lazy("Cancel"),
-    statuses=(Status.SCHEDULED, Status.READY, Status.RUNNING),
+    statuses=STATUSES["cancel"],
     explains=gettext_lazy(
         "A job that waits ends at once. One that runs is asked to end, and is not tried again; "
         "where its task never looks, it runs to its end."
@@ -88,7 +83,6 @@ CANCEL: Final = Verb(
         "%(count)s were skipped because they have ended or were asked to already",
         n,
     ),
-    write=lambda jobs: jobs.cancel(),
 )
 
 COPY: Final = Verb(
@@ -111,6 +105,15 @@ COPY: Final = Verb(
 )
 
 VERBS: Final = {verb.name: verb for verb in (RETRY, DISCARD, CANCEL, COPY)}
+
+
+def held(n: int) -> str:
+    """Says that n jobs were skipped because of their unique keys."""
+    return ngettext(
+        "%(count)s was skipped because a job with the same unique key has not ended",
+        "%(count)s were skipped because jobs with the same unique keys have not ended",
+        n,
+    )
 
 
 def asked_to_end(n: int) -> str:

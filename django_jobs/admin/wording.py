@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from .paginator import Count
 from .perform import Report
-from .verbs import Verb, asked_to_end
+from .verbs import Verb, asked_to_end, held
 
 REASONS_SHOWN: Final = 3
 
@@ -30,8 +30,10 @@ def result(verb: Verb, report: Report, selected: int) -> str:
     if report.asked:
         parts.append(count(asked_to_end(report.asked), report.asked))
     cut_short = getattr(selected, "more", False)
-    if not cut_short and report.is_complete and selected > report.done:
-        skipped = selected - report.done
+    if report.held:
+        parts.append(count(held(report.held), report.held))
+    skipped = selected - report.done - report.held
+    if not cut_short and report.is_complete and skipped > 0:
         parts.append(count(verb.because(skipped), skipped))
     sentences = [_("%s.") % _(", ").join(parts)]
     if not report.is_complete:

@@ -6,17 +6,15 @@ database takes to run it. Many rows travel in one parameter, as JSON, so that a 
 has the same text whatever the number of its rows.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import QuerySet
 
 # What a column of a row set holds.
 Kind = str
@@ -26,9 +24,6 @@ SECONDS: Final = "seconds"
 TEXT: Final = "text"
 JSON_TEXT: Final = "json"  # a document, as text
 MOMENT: Final = "moment"
-
-
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +41,26 @@ class Dialect:
     # Whether UPDATE … RETURNING gives the rows as they are now.
     returns_updated: ClassVar[bool] = False
     types: ClassVar[Mapping[Kind, str]] = {}
+    # How an INSERT changes the row that is there, and what a column would have got. Without a
+    # WHERE, SQLite takes ON for a part of the FROM.
+    on_conflict: ClassVar[tuple[str, str]] = (
+        "WHERE TRUE ON CONFLICT ({}) DO UPDATE SET",
+        "excluded.{}",
+    )
+    # The same, where that row is left alone, for a column with a UniqueWhenSet.
+    unless_held: ClassVar[str] = "WHERE TRUE ON CONFLICT ({key}) WHERE {key} IS NOT NULL DO NOTHING"
+    # Whether the number of rows of insert_unless_held() is of those that it has inserted.
+    counts_inserted: ClassVar[bool] = True
+    # Whether it locks the rows that are there, for as long as its transaction lasts.
+    locks_held: ClassVar[bool] = False
+    # What a SELECT ends with that is to see rows as they are, not as its transaction began.
+    current: ClassVar[str] = ""
 
-    def rows(self, columns: Mapping[str, Kind]) -> str:
-        """The rows of one JSON parameter as a table ``t`` with ``columns``."""
+    def rows(self, columns: Mapping[str, Kind], same: Collection[str] = ()) -> str:
+        """
+        A table ``t`` with ``columns``. Those in ``same`` are parameters, in their order; the
+        others are the rows of one JSON parameter after these.
+        """
         raise NotImplementedError
 
     def later(self, seconds: str) -> str:
@@ -65,16 +77,52 @@ class Dialect:
             return f"{head} VALUES ({listed})"
         return f"{head} SELECT {listed} FROM {self.rows(columns)}"  # noqa: S608
 
+    def insert_unless_held(
+        self, table: str, key: str, values: Mapping[str, str], columns: Mapping[str, Kind]
+    ) -> str:
+        """
+        ``insert()``, less the rows whose ``key`` another one has. It waits for a transaction
+        that has inserted such a row, and never fails because of one.
+
+        :param key: a column with a ``UniqueWhenSet``.
+        """
+        unless_held = self.unless_held.format(table=table, key=key)
+        return f"{self.insert(table, values, columns)} {unless_held}"
+
+    def upsert(
+        self,
+        table: str,
+        key: str,
+        values: Mapping[str, str],
+        columns: Mapping[str, Kind],
+        changes: Mapping[str, str],
+    ) -> str:
+        """
+        ``insert()``; a row that is there already with the same ``key`` gets ``changes``: for a
+        column an expression over its ``{old}`` value and its ``{new}`` one.
+        """
+        head, new = self.on_conflict
+        sets = ", ".join(
+            f"{column} = {value.format(old=f'{table}.{column}', new=new.format(column))}"
+            for column, value in changes.items()
+        )
+        return f"{self.insert(table, values, columns)} {head.format(key)} {sets}"
+
     def update(
-        self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str], where: str
+        self,
+        table: str,
+        columns: Mapping[str, Kind],
+        values: Mapping[str, str],
+        where: str,
+        same: Collection[str] = (),
     ) -> str:
         """
         Set each of ``values``, an expression over ``job`` and ``t``, in the rows whose ``id``
-        is among ``t`` and that are as ``where`` says.
+        is among ``t`` and that are as ``where`` says; ``same`` as in ``rows()``.
         """
         sets = ", ".join(f"{column} = {value}" for column, value in values.items())
         return (
-            f"UPDATE {table} AS job SET {sets} FROM {self.rows(columns)} "  # noqa: S608
+            f"UPDATE {table} AS job SET {sets} FROM {self.rows(columns, same)} "  # noqa: S608
             f"WHERE job.id = t.id AND {where}"
         )
 
@@ -107,10 +155,6 @@ class Dialect:
         read = datetime.fromisoformat(value) if isinstance(value, str) else value
         return read if read.tzinfo else read.replace(tzinfo=UTC)
 
-    def dump(self, rows: Iterable[Sequence[Any]]) -> str:
-        """The parameter for ``rows()``: for each row its values, in the order of columns."""
-        return _encode(list(rows))
-
 
 class PostgreSQL(Dialect):
     now = "STATEMENT_TIMESTAMP()"
@@ -124,22 +168,28 @@ class PostgreSQL(Dialect):
         MOMENT: "timestamptz",
     }
 
-    def rows(self, columns: Mapping[str, Kind]) -> str:
+    def rows(self, columns: Mapping[str, Kind], same: Collection[str] = ()) -> str:
+        read = (f"(value->>{place})" for place in count())
         values = ", ".join(
-            f"(value->>{n})::{self.types[kind]} AS {name}"
-            for n, (name, kind) in enumerate(columns.items())
+            f"{'%s' if name in same else next(read)}::{self.types[kind]} AS {name}"
+            for name, kind in columns.items()
         )
         return f"(SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS value) AS t"  # noqa: S608
 
     def update(
-        self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str], where: str
+        self,
+        table: str,
+        columns: Mapping[str, Kind],
+        values: Mapping[str, str],
+        where: str,
+        same: Collection[str] = (),
     ) -> str:
         # The ids come as an array as well, so that the rows are found by their primary key,
         # whatever the statistics of a table that changes by the second make the planner
         # believe; as a join alone it may read the whole table.
         sets = ", ".join(f"{column} = {value}" for column, value in values.items())
         return (
-            f"WITH t AS MATERIALIZED (SELECT * FROM {self.rows(columns)}) "  # noqa: S608
+            f"WITH t AS MATERIALIZED (SELECT * FROM {self.rows(columns, same)}) "  # noqa: S608
             f"UPDATE {table} AS job SET {sets} FROM t "
             f"WHERE job.id = ANY(ARRAY(SELECT id FROM t)) AND job.id = t.id AND {where}"
         )
@@ -161,8 +211,9 @@ class PostgreSQL(Dialect):
 class SQLite(Dialect):
     now = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW')"
 
-    def rows(self, columns: Mapping[str, Kind]) -> str:
-        values = ", ".join(f"json_extract(value, '$[{n}]') AS {c}" for n, c in enumerate(columns))
+    def rows(self, columns: Mapping[str, Kind], same: Collection[str] = ()) -> str:
+        read = (f"json_extract(value, '$[{place}]')" for place in count())
+        values = ", ".join(f"{'%s' if c in same else next(read)} AS {c}" for c in columns)
         return f"(SELECT {values} FROM json_each(%s)) AS t"  # noqa: S608
 
     def later(self, seconds: str) -> str:
@@ -173,6 +224,13 @@ class MySQL(Dialect):
     """MariaDB and MySQL."""
 
     now = "UTC_TIMESTAMP(6)"
+    # Django's connection counts the rows that are found, changed or not.
+    counts_inserted = False
+    locks_held = True
+    current = " LOCK IN SHARE MODE"
+    on_conflict = ("ON DUPLICATE KEY UPDATE", "VALUES({})")
+    # Not INSERT IGNORE, which would also store what doesn't fit.
+    unless_held = "ON DUPLICATE KEY UPDATE {key} = {table}.{key}"
     types = {
         IDENTIFIER: "CHAR(36)",
         INTEGER: "BIGINT",
@@ -182,12 +240,16 @@ class MySQL(Dialect):
         MOMENT: "DATETIME(6)",
     }
 
-    def rows(self, columns: Mapping[str, Kind]) -> str:
+    def rows(self, columns: Mapping[str, Kind], same: Collection[str] = ()) -> str:
+        varying = {name: self.types[kind] for name, kind in columns.items() if name not in same}
         listed = ", ".join(
-            f"{name} {self.types[kind]} PATH '$[{n}]'"
-            for n, (name, kind) in enumerate(columns.items())
+            f"{name} {kind} PATH '$[{n}]'" for n, (name, kind) in enumerate(varying.items())
         )
-        return f"JSON_TABLE(%s, '$[*]' COLUMNS ({listed})) AS t"
+        table = f"JSON_TABLE(%s, '$[*]' COLUMNS ({listed})) AS "
+        if not same:
+            return f"{table}t"
+        once = ", ".join(f"%s AS {name}" for name in columns if name in same)
+        return f"(SELECT {once}, each_row.* FROM {table}each_row) AS t"  # noqa: S608
 
     def later(self, seconds: str) -> str:
         return f"TIMESTAMPADD(MICROSECOND, ROUND({seconds} * 1000000), {self.now})"
@@ -197,14 +259,19 @@ class MySQL(Dialect):
         return select.replace(f"FROM `{table}`", f"FROM `{table}` FORCE INDEX ({index})", 1)
 
     def update(
-        self, table: str, columns: Mapping[str, Kind], values: Mapping[str, str], where: str
+        self,
+        table: str,
+        columns: Mapping[str, Kind],
+        values: Mapping[str, str],
+        where: str,
+        same: Collection[str] = (),
     ) -> str:
         # Assigned from left to right; an expression sees what those before it have set.
         sets = ", ".join(f"job.{column} = {value}" for column, value in values.items())
         # The rows by their key, one after the other: a small table it would read as a whole, and
         # wait for whoever holds another row of it.
         return (
-            f"UPDATE {self.rows(columns)} STRAIGHT_JOIN {table} AS job "  # noqa: S608
+            f"UPDATE {self.rows(columns, same)} STRAIGHT_JOIN {table} AS job "  # noqa: S608
             f"FORCE INDEX (PRIMARY) ON job.id = t.id AND {where} SET {sets}"
         )
 
@@ -219,46 +286,3 @@ def dialect(connection: BaseDatabaseWrapper) -> Dialect:
 @cache
 def _dialect(vendor: str, native_uuid: bool) -> Dialect:
     return _DIALECTS[vendor](native_uuid)
-
-
-def locking_select(
-    rows: QuerySet[Any, Any], index: str | None = None
-) -> tuple[str, tuple[Any, ...]]:
-    """
-    The statement that reads ``rows`` and locks them, less those that are locked already.
-
-    :param index: the one to read them by, where the planner can be told; None leaves it to
-        the planner.
-    """
-    connection = connections[rows.db]
-    sql, params = rows.query.get_compiler(rows.db).as_sql()
-    if index is not None:
-        sql = dialect(connection).through(index, rows.model._meta.db_table, sql)
-    features = connection.features
-    if features.has_select_for_update:
-        # SQLite has no rows to lock: a transaction that writes holds the whole database.
-        skip_locked = features.has_select_for_update_skip_locked
-        sql += f" {connection.ops.for_update_sql(skip_locked=skip_locked)}"
-    return sql, tuple(params)
-
-
-def fetch_in_order(
-    connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any]
-) -> list[tuple[Any, ...]]:
-    """
-    The rows of ``sql``, which the planner of PostgreSQL must find in the order of an index:
-    where its statistics are older than the jobs, it sorts all that are ready for each claim.
-    """
-    with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
-            cursor.execute(sql, params)
-        elif getattr(connection.features, "uses_server_side_binding", False):
-            with transaction.atomic(using=connection.alias):
-                cursor.execute("SET LOCAL enable_sort = off")
-                cursor.execute(sql, params)
-        else:
-            # One round trip, and one transaction.
-            cursor.execute(f"SET LOCAL enable_sort = off; {sql}", params)
-            cursor.nextset()
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows

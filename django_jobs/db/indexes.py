@@ -46,6 +46,26 @@ class StatusIndex(Index):
         return path, args, kwargs
 
 
+class IndexWhenSet(Index):
+    """
+    An index that serves queries for a value of its first field, which few rows have.
+
+    Where the database has partial indexes the rows without one are not in it.
+    """
+
+    def create_sql(
+        self,
+        model: type[Model],
+        schema_editor: BaseDatabaseSchemaEditor,
+        using: str = "",
+        **kwargs: Any,
+    ) -> Any:
+        partial = schema_editor.connection.features.supports_partial_indexes
+        is_set = Q(**{f"{self.fields[0]}__isnull": False})
+        index = Index(fields=self.fields, name=self.name, condition=is_set if partial else None)
+        return index.create_sql(model, schema_editor, using=using, **kwargs)
+
+
 class UniqueWhenSet(Index):
     """
     No two rows have the same value, though many may have none.

@@ -34,6 +34,18 @@ def write_transaction(using: str) -> Iterator[None]:
         connection.transaction_mode = before
 
 
+def sees_commits(using: str) -> bool:
+    """
+    Whether the next statement is certain to see what others have committed by now, as under read
+    committed, and not what was there when its transaction began.
+    """
+    connection = connections[using]
+    if not connection.in_atomic_block:
+        return True
+    # Of MariaDB and MySQL, whose own default is another one than Django's.
+    return getattr(connection, "isolation_level", None) == "read committed"
+
+
 def lock_rows(rows: QuerySet[M, M]) -> QuerySet[M, M]:
     """
     Lock ``rows``, leaving out those that another session holds.

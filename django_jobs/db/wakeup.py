@@ -17,8 +17,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .watch import LIMITS, Answered
 
 CHANNEL: Final = "django_jobs"
-# What is told on it beside the names of queues, none of which is this.
+# What is told on it beside the names of queues, none of which is one of these.
 CANCEL: Final = "!"
+COMMAND: Final = "!!"
 
 # A process that has told a queue's workers of a job doesn't tell them again for so long:
 # PostgreSQL lets transactions with a NOTIFY commit only one after the other. So a worker that
@@ -35,15 +36,17 @@ PART_OF_QUIET: Final = 1 / 20
 _told: dict[tuple[str, str], float] = {}
 
 
-def notify_clause(using: str, queue_name: str) -> tuple[str, list[str]]:
+def notify_clause(using: str, queue_name: str, *, sure: bool) -> tuple[str, list[str]]:
     """
     What an INSERT of jobs ends with, and its parameters, so that it tells the workers of
     ``queue_name``; empty where nothing is to be told.
+
+    :param sure: it will insert something. Else nothing may be told, and the next is not left out.
     """
     connection = connections[using]
     if connection.vendor != "postgresql":
         return "", []
-    if connection.get_autocommit():
+    if sure and connection.get_autocommit():
         now = time.monotonic()
         if now - _told.get((using, queue_name), 0.0) < QUIET_SECONDS:
             return "", []
@@ -54,10 +57,19 @@ def notify_clause(using: str, queue_name: str) -> tuple[str, list[str]]:
 
 def tell_of_cancel(using: str) -> None:
     """Tell all workers that running jobs have been asked to end, once that is committed."""
+    _tell(using, CANCEL)
+
+
+def tell_of_command(using: str) -> None:
+    """Tell all workers that some of them have been told something, once that is committed."""
+    _tell(using, COMMAND)
+
+
+def _tell(using: str, what: str) -> None:
     connection = connections[using]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, CANCEL])
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])
 
 
 class Bell:
@@ -65,7 +77,8 @@ class Bell:
     Waits for new jobs, on the connection of the thread that waits.
 
     ``name`` says what it listens to, ``is_sure`` whether it hears of jobs and of nothing else.
-    ``on_cancel`` is called where it hears that jobs have been asked to end.
+    ``on_cancel`` is called where it hears that jobs have been asked to end, ``on_command`` where
+    workers have been told something.
     """
 
     name = ""
@@ -75,6 +88,7 @@ class Bell:
         self.using = using
         self.stopping = threading.Event()
         self.on_cancel: Callable[[], None] = lambda: None
+        self.on_command: Callable[[], None] = lambda: None
 
     def wait(self, wanted: Callable[[str], bool]) -> bool:
         """
@@ -117,9 +131,10 @@ class Notifications(Bell):
         ready = wait([connection.connection, self._ends[0]], pause)
         now = time.monotonic()
         told = _received(connection) if connection.connection in ready else set()
-        if CANCEL in told:
-            told.remove(CANCEL)
-            self.on_cancel()
+        for what, then in ((CANCEL, self.on_cancel), (COMMAND, self.on_command)):
+            if what in told:
+                told.remove(what)
+                then()
         if any(map(wanted, told)):
             self._again_at = now + AGAIN_SECONDS
             return True
@@ -151,7 +166,7 @@ def _listen(connection: BaseDatabaseWrapper) -> None:
 
 
 def _received(connection: Any) -> set[str]:
-    """What has been told of: queues, and CANCEL."""
+    """What has been told of: queues, CANCEL and COMMAND."""
     raw = connection.connection
     with connection.wrap_database_errors:
         if not hasattr(raw, "pgconn"):  # psycopg2

@@ -1,14 +1,15 @@
 """One enqueued call of a task."""
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
+from uuid import UUID
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from ..db.clock import DbNow
 from ..db.fields import NameField
-from ..db.indexes import StatusIndex, UniqueWhenSet
+from ..db.indexes import IndexWhenSet, StatusIndex, UniqueWhenSet
 from ..db.wakeup import tell_of_cancel
 from ..ids import uuid7
 
@@ -29,26 +30,66 @@ FINISHED: Final = (Status.SUCCESSFUL, Status.DEAD, Status.CANCELLED, Status.DISC
 UNDONE: Final = (Status.DEAD, Status.CANCELLED, Status.DISCARDED)
 
 LAST_ERROR_LENGTH: Final = 500
+RETRIED_AT_ONCE: Final = 500  # unique jobs in a statement
+
+_RETRIED: Final[dict[str, Any]] = {
+    "status": Status.READY,
+    "attempts": 0,
+    "crashes": 0,
+    "interruptions": 0,
+    "run_after": DbNow(),
+    "finished_at": None,
+    "worker_id": None,
+    "cancel_requested_at": None,
+}
 
 
 class JobQuerySet(models.QuerySet["Job", "Job"]):
     """
     The verbs of an operator. Each is one UPDATE that checks the status of each row as it
-    writes it, returns how many rows it changed, and leaves the others alone.
+    writes it, returns how many rows it changed, and leaves the others alone. A retry looks for
+    unique jobs besides, which take further ones.
     """
 
     def retry(self) -> int:
-        """Give dead jobs a full new set of attempts, now; their history is kept."""
-        return self.filter(status=Status.DEAD).update(
-            status=Status.READY,
-            attempts=0,
-            crashes=0,
-            interruptions=0,
-            run_after=DbNow(),
-            finished_at=None,
-            worker_id=None,
-            cancel_requested_at=None,
-        )
+        """
+        Give dead jobs a full new set of attempts, now; their history is kept.
+
+        A unique job holds its key again. Where another job holds it, it stays dead and is not
+        counted; of several dead ones with the same key the oldest is retried.
+        """
+        self._for_write = True
+        dead = self.using(self.db).filter(status=Status.DEAD)
+        done = dead.filter(unique_key=None).update(**_RETRIED)
+        rest: Any = dead.filter(unique_key__isnull=False).order_by("pk")
+        while chunk := list(rest.values_list("pk", "unique_key")[:RETRIED_AT_ONCE]):
+            done += dead._retry_unique(chunk)
+            rest = rest.filter(pk__gt=chunk[-1][0])
+        return done
+
+    def _retry_unique(self, chunk: list[tuple[UUID, str]]) -> int:
+        oldest: dict[str, UUID] = {}
+        for pk, key in chunk:
+            oldest.setdefault(key, pk)
+        live = self.model.objects.using(self.db).filter(unique_hash__in=oldest)
+        held = set(live.values_list("unique_hash", flat=True))
+        free = [pk for key, pk in oldest.items() if key not in held]
+        try:
+            return self._hold_again(free)
+        except IntegrityError:  # one of the keys was taken meanwhile
+            return sum(map(self._retry_one, free))
+
+    def _retry_one(self, pk: UUID) -> int:
+        try:
+            return self._hold_again([pk])
+        except IntegrityError:
+            return 0
+
+    def _hold_again(self, ids: list[UUID]) -> int:
+        if not ids:
+            return 0
+        with transaction.atomic(using=self.db):  # which a caller's own survives
+            return self.filter(pk__in=ids).update(unique_hash=F("unique_key"), **_RETRIED)
 
     def discard(self) -> int:
         """Drop dead jobs; the rows stay until they are pruned."""
@@ -119,6 +160,8 @@ class Job(models.Model):
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
     # No foreign key: a claim must not lock the worker's row, and workers are pruned.
     worker_id = models.UUIDField(_("worker"), null=True, blank=True)
+    # The job in which this one was enqueued. No foreign key: it may be pruned before.
+    parent_id = models.UUIDField(_("parent"), null=True, blank=True)
     unique_hash = models.CharField(  # noqa: DJ001 (UniqueWhenSet)
         _("unique hash"),
         max_length=64,
@@ -126,9 +169,17 @@ class Job(models.Model):
         blank=True,
         help_text=_("Set while a live job holds its unique key."),
     )
+    # The same for good: a dead job that is retried holds its key again.
+    unique_key = models.CharField(  # noqa: DJ001 (few rows have one)
+        _("unique key"), max_length=64, null=True, blank=True
+    )
     return_value = models.JSONField(_("return value"), null=True, blank=True)
     last_error = models.CharField(
         _("last error"), max_length=LAST_ERROR_LENGTH, default="", blank=True
+    )
+    # As last_error: of the last attempt. NULL keeps all others out of its index.
+    failure_group = models.CharField(  # noqa: DJ001 (IndexWhenSet)
+        _("failure group"), max_length=16, null=True, blank=True
     )
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
 
@@ -147,6 +198,9 @@ class Job(models.Model):
         default_permissions = ("view",)
         indexes: ClassVar = [
             UniqueWhenSet(name="django_jobs_unique", fields=["unique_hash"]),
+            # The dead of a group, and those that are to be tried again.
+            IndexWhenSet(name="django_jobs_group", fields=["failure_group", "status", "id"]),
+            IndexWhenSet(name="django_jobs_parent", fields=["parent_id", "id"]),
             # The order of a claim, over all queues and within one.
             StatusIndex(
                 name="django_jobs_ready",

@@ -1,15 +1,15 @@
 """What this process has claimed and not yet recorded: the one state its threads share."""
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from ..claim import Claim
 from ..exceptions import Interrupt, LeaseLost
+from .lease import Lease
 from .line import Line
 from .loop_side import LoopSide
+from .turnstile import Turnstile
 
 # Outcomes that may wait for the database before claiming pauses, beyond one per thread.
 UNRECORDED_MAX: Final = 1500
@@ -33,14 +33,12 @@ class Board:
 
     def __init__(self, threads: int, lease: float, coroutines: int = 0) -> None:
         self.threads = threads
-        self._lease = lease
-        self._lease_until = time.monotonic() + lease
+        self.lease = Lease(lease)
         # One lock, and a place to wait for each side, so that nobody is woken for nothing.
-        self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)  # executors
-        self._news = threading.Condition(self._lock)  # the claimer
-        self._idle = 0
-        self._waking = False
+        self._lock = Turnstile()
+        self._work = self._lock.condition()  # executors
+        self._news = self._lock.condition()  # the claimer
+        self._idle, self._waking = 0, False
         self._line = Line(threads)
         self._apart: deque[Claim] = deque()  # one at the most, until nothing else is here
         self._alone: Claim | None = None
@@ -51,8 +49,8 @@ class Board:
         self._unrecorded: set[Claim] = set()
         self.loop = LoopSide(coroutines, self._lock, self._news, self._unrecorded)
         self._busy_calls = 0
-        self._woken = False
-        self._closed = False
+        self._woken = self._closed = False
+        self.quiet = False  # while it is, nothing is claimed
 
     # The claimer's side.
 
@@ -74,9 +72,11 @@ class Board:
     def _may_claim(self) -> bool:
         if self._alone is not None:
             if self._alone in self._all():
+                self._hand_out_apart()  # what ended last may have had nothing to record
                 return False
             self._alone = None
-        return self.holds_lease and len(self._unrecorded) <= UNRECORDED_MAX + self.threads
+        most = UNRECORDED_MAX + self.threads
+        return not self.quiet and self.lease.is_held and len(self._unrecorded) <= most
 
     def add(self, claims: Iterable[Claim]) -> None:
         with self._lock:
@@ -118,19 +118,16 @@ class Board:
 
     def wait_for_room(self, seconds: float) -> None:
         with self._lock:
-            self._news.wait_for(lambda: any(self._rooms()) or self._closed, seconds)
+            self._news.wait_for(lambda: self._has_room(any) or self._closed, seconds)
 
     def wait_for_other_side(self, seconds: float) -> None:
         """Wait until there is room both for threads and for the loop, or something happened."""
         with self._lock:
-            self._news.wait_for(lambda: self._both() or self._woken or self._closed, seconds)
+            self._news.wait_for(lambda: self._has_room(all) or self._woken or self._closed, seconds)
             self._woken = False
 
-    def _both(self) -> bool:
-        return any(self._room()) and self._coroutine_room() > 0
-
-    def _rooms(self) -> tuple[int, int, int]:
-        return (*self._room(), self._coroutine_room())
+    def _has_room(self, of: Callable[[Iterable[bool]], bool]) -> bool:
+        return of((any(self._room()), self._coroutine_room() > 0))
 
     def wake(self) -> None:
         """Let the claimer look at once."""
@@ -195,15 +192,19 @@ class Board:
 
     def _look_if_empty(self) -> None:
         """What ran may have enqueued more; with nothing in line it is time to look."""
-        if self._apart and not self._has_others():
-            if self._alone_on_loop:
-                self.loop.put(self._apart)
-            else:
-                self._line.add(self._apart)
-                self._wake_one()
-            self._apart.clear()
+        self._hand_out_apart()
         self._woken = self._woken or not self._line
         self._news.notify()
+
+    def _hand_out_apart(self) -> None:
+        if not self._apart or self._has_others():
+            return
+        if self._alone_on_loop:
+            self.loop.put(self._apart)
+        else:
+            self._line.add(self._apart)
+            self._wake_one()
+        self._apart.clear()
 
     # The heartbeat's side.
 
@@ -222,16 +223,12 @@ class Board:
         waiting = (*self._line, *self._apart, *self.loop.line)
         return {*waiting, *self._unrecorded, *self._running, *self.loop.running}
 
-    def lease_renewed(self, since: float) -> None:
-        """The lease was renewed by a statement sent at ``since`` (monotonic)."""
+    def lease_renewed(self, sent: float) -> None:
+        """The lease was renewed by a statement sent at ``sent`` (monotonic)."""
+        if not self.lease.renew(sent):
+            self.fence_off()
         with self._lock:
-            self._lease_until = since + self._lease
             self._news.notify()
-
-    @property
-    def holds_lease(self) -> bool:
-        """Whether this worker may believe that its claims are its own."""
-        return time.monotonic() < self._lease_until
 
     def fence_off(self) -> None:
         """The lease ran out: tell every running job."""
@@ -243,6 +240,11 @@ class Board:
     def running(self) -> list[Claim]:
         with self._lock:
             return [*self._running, *self.loop.running]
+
+    def busy_threads(self) -> int:
+        """How many slots are taken, or have their next job in the line."""
+        with self._lock:
+            return min(self.threads, len(self._line) + len(self._running))
 
     def withdraw(self, wanted: Wanted) -> list[Claim]:
         """Take those claims off the line that have not started; they are to be recorded."""
@@ -262,8 +264,7 @@ class Board:
     def give_up(self) -> list[Claim]:
         """All that waits or runs, to be recorded as given back; nothing more is handed out."""
         with self._lock:
-            waiting = (*self._line, *self._apart, *self.loop.line)
-            out = [*waiting, *self._running, *self.loop.running]
+            out = [*self._line, *self._apart, *self.loop.line, *self._running, *self.loop.running]
             parts = (self._line, self._apart, self.loop.line, self._calls)
             for part in (*parts, self._running, self.loop.running):
                 part.clear()

@@ -4,16 +4,18 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final, TypeVar
 
 from django.db import connections
 
-from ..claim import Claim, Glance, Waiting, claim, glance, peek
+from ..claim import Claim, claim
 from ..db.connections import patiently
 from ..db.wakeup import Bell
+from ..look import Glance, Waiting, glance, peek
 from ..models import Worker
+from ..openings import Openings
 from ..promote import BATCH, promote
 from ..record import Finished
 from ..registry import is_coroutine
@@ -63,11 +65,14 @@ class Claimer(threading.Thread):
         self._record = record
         self._done = done
         self._bell = bell
+        self._asked_at = time.monotonic()
         self._claimed_at = 0.0
         self._stopping = threading.Event()
         self._claimed = 0
         self._look_past_at = 0.0
         self._careful = False  # the last claim had one that is to run alone
+        # Of the last look: None where no job waited in a queue that has a limit.
+        self._openings: Openings | None = None
         self._mixed = False  # whether coroutine jobs were among those seen last
 
     def stop(self) -> None:
@@ -96,8 +101,10 @@ class Claimer(threading.Thread):
                 self.board.wait_for_other_side(LOOK_PAST_PAUSE)
                 continue
             # While batches come back full there is more; no need to look first. But now and
-            # then jobs may fall due that are to go before those that are ready.
-            if not full or time.monotonic() - looked_at >= self.config.interval:
+            # then jobs may fall due that are to go before those that are ready. And where jobs
+            # wait in a queue that has a limit, a claim goes by what the look has seen.
+            is_old = time.monotonic() - looked_at >= self.config.interval
+            if not full or is_old or self._openings is not None:
                 was_empty = self.board.is_empty()
                 seen = self._patiently(self._look)
                 looked_at = time.monotonic()
@@ -115,7 +122,10 @@ class Claimer(threading.Thread):
                 self._add(claims, room)
                 time.sleep(0)  # lets the executor that this has woken have the interpreter
             elif not self._waits_for_other_side(room):
-                self.board.wait(CONTENTION_PAUSE)  # others were faster, or hold the rows
+                # Others were faster, or hold the rows. Or nothing of it may wait in line, where
+                # all slots are taken: when one gets free, this ends.
+                may_run = room.slots or self._mixed
+                self.board.wait(CONTENTION_PAUSE if may_run else LOOK_PAST_PAUSE)
 
     def _room(self) -> Room:
         slots, ahead = self.board.room()
@@ -140,6 +150,7 @@ class Claimer(threading.Thread):
             seen = glance(self.worker, self.config.queues, self.using)
             if promoted < BATCH:
                 break
+        self._openings = seen.openings
         return seen
 
     def _waits_for_other_side(self, room: Room) -> bool:
@@ -155,23 +166,34 @@ class Claimer(threading.Thread):
 
     def _claim(self, room: Room) -> tuple[list[Claim], bool]:
         """Also tells whether there was as much as was wanted, so that there may be more."""
-        queues = self.config.queues
+        self._asked_at = time.monotonic()
+        take = partial(
+            claim, self.worker, self.config.queues, using=self.using, openings=self._openings
+        )
         if not self._peeks(room):
-            claims = claim(self.worker, queues, room.slots, self.using, room.ahead)
+            claims = take(room.slots, ahead=room.ahead)
             return claims, len(claims) == room.slots + room.ahead
         past = LOOK_PAST if room.is_one_sided else 0
-        waiting = peek(self.worker, queues, sum(room) + past, self.using)
+        most = sum(room) + past
+        waiting = peek(self.worker, self.config.queues, most, self.using, self._openings)
         self._mixed = any(is_coroutine(path) for path in {job.task_path for job in waiting})
-        wanted = list(room.fitting(waiting))[: min(MIXED_BATCH, self._left())]
+        wanted = list(room.fitting(waiting, self._limited()))[: min(MIXED_BATCH, self._left())]
         if not wanted:
             self._look_past_at = time.monotonic() + LOOK_PAST_PAUSE
             return [], False
         # By number where possible: workers that look at the same time share what there is.
         among = None if wanted == waiting[: len(wanted)] else [job.pk for job in wanted]
-        claims = claim(self.worker, queues, len(wanted), self.using, among=among)
+        claims = take(len(wanted), among=among)
         return claims, len(claims) == len(wanted)
 
+    def _limited(self) -> Collection[str]:
+        """The queues with a limit of which jobs may have been claimed."""
+        return () if self._openings is None else self._openings.rooms
+
     def _add(self, claims: list[Claim], room: Room) -> None:
+        if not self.board.lease.was_held_since(self._asked_at):
+            # The answer came late: others may have taken them back, and run them by now.
+            return self._refuse(claims)
         first = next((place for place, each in enumerate(claims) if each.job.crashes), None)
         self._careful = first is not None
         if first is None:
@@ -182,12 +204,15 @@ class Claimer(threading.Thread):
         self.board.set_apart(claims[first], on_loop=is_coroutine(claims[first].job.task_path))
 
     def _hand_out(self, claims: list[Claim], room: Room) -> None:
-        if not self.board.loop.most:
+        paths = {claim.job.task_path for claim in claims}
+        if not self.board.loop.most or not (self._peeks(room) or any(map(is_coroutine, paths))):
             return self.board.add(claims)
         # They may be other jobs than those that were looked at, if any were.
         jobs = [claim.job for claim in claims]
-        waited = [Waiting(j.pk, j.task_path, j.attempts - 1, j.max_attempts) for j in jobs]
-        fitting = {job.pk for job in room.fitting(waited)}
+        waited = [
+            Waiting(j.pk, j.task_path, j.queue_name, j.attempts - 1, j.max_attempts) for j in jobs
+        ]
+        fitting = {job.pk for job in room.fitting(waited, self._limited())}
         left_over = [claim for claim in claims if claim.job.pk not in fitting]
         self._refuse(left_over)
         kept = [claim for claim in claims if claim.job.pk in fitting]

@@ -3,11 +3,11 @@ Which of the ready jobs a worker may claim, where some are for its threads and s
 event loop.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from ..claim import Waiting
+from ..look import Waiting
 from ..registry import is_coroutine
 
 
@@ -29,10 +29,10 @@ class Room(NamedTuple):
         """Whether the threads or the loop can take nothing more."""
         return not self.coroutines or not self.slots + self.ahead
 
-    def fitting(self, jobs: Iterable[Waiting]) -> Iterator[Waiting]:
+    def fitting(self, jobs: Iterable[Waiting], limited: Container[str] = ()) -> Iterator[Waiting]:
         """
         Those of ``jobs`` for which there is room, in their order. One in its last attempt
-        never waits in line.
+        never waits in line, nor does one of the queues ``limited``.
         """
         slots, ahead, coroutines = self
         is_known = cache(is_coroutine)  # many jobs, few tasks
@@ -44,6 +44,6 @@ class Room(NamedTuple):
             elif slots:
                 slots -= 1
                 yield job
-            elif ahead and job.attempts + 1 < job.max_attempts:
+            elif ahead and job.attempts + 1 < job.max_attempts and job.queue_name not in limited:
                 ahead -= 1
                 yield job

@@ -1,6 +1,6 @@
 """
-The heartbeat: renews the worker's lease, hears of cancellations and lost claims in the same
-round, and takes back what lost workers left.
+The heartbeat: renews the worker's lease and says how the worker is, hears of cancellations,
+lost claims and what the worker is told in the same round, and takes back what lost workers left.
 """
 
 import logging
@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,8 @@ from ..release import log_released, released
 from ..rescue import rescue
 from ..results import announce_finished
 from .board import Board
+from .control import Control
+from .tallies import Tallies
 
 logger = logging.getLogger("django_jobs")
 
@@ -34,6 +36,7 @@ logger = logging.getLogger("django_jobs")
 class Heartbeat(threading.Thread):
     """
     :param record: takes claims that are to be given back.
+    :param tallies: what the recorder counts; saved after each beat, and at the end.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class Heartbeat(threading.Thread):
         board: Board,
         using: str,
         record: Callable[[Finished], None],
+        control: Control,
+        tallies: Tallies | None = None,
     ) -> None:
         super().__init__(name="django_jobs-heartbeat", daemon=True)
         self.worker = worker
@@ -50,10 +55,13 @@ class Heartbeat(threading.Thread):
         self.board = board
         self.using = using
         self._record = record
+        self.tallies = tallies or Tallies()
+        self._control = control
         self.lease: float = backend.jobs_options.lease
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._asked = threading.Event()
+        self._told = False
         self._progress: dict[UUID, tuple[Claim, dict[str, Any]]] = {}
         self._strays: set[tuple[UUID, int]] = set()
 
@@ -76,6 +84,11 @@ class Heartbeat(threading.Thread):
         self._asked.set()
         self._wake.set()
 
+    def attend(self) -> None:
+        """Look for what the worker is told, and show how it is, as soon; returns at once."""
+        self._told = True
+        self.look()
+
     def stop(self) -> None:
         """End the lease; returns at once."""
         self._stopping.set()
@@ -85,6 +98,7 @@ class Heartbeat(threading.Thread):
         try:
             self._loop()
             self._end_lease()
+            self.tallies.save(self.worker.pk, self.using)
         finally:
             connections[self.using].close()
 
@@ -97,13 +111,16 @@ class Heartbeat(threading.Thread):
                 # that were started together come apart.
                 pause = self.lease / 3 * random.uniform(0.9, 1.0)  # noqa: S311 (jitter)
                 next_beat = time.monotonic() + pause
+                # After the lease, and tried once: nothing depends on them.
+                self.tallies.save(self.worker.pk, self.using)
             self._wake.clear()
             if self._stopping.is_set():
                 break  # stop() may have come before clear()
             if self._asked.is_set() or self._progress:
                 if self._asked.is_set():
                     self._asked.clear()
-                    self._patiently(self._look)
+                    told, self._told = self._told, False
+                    self._patiently(partial(self._look, told))
                 self._patiently(self._write_progress)
                 # About once a second at most, whatever comes.
                 self._stopping.wait(min(1.0, self.lease / 3))
@@ -128,7 +145,7 @@ class Heartbeat(threading.Thread):
         patiently(partial(self._guarded, work), self.using, self._stopping.is_set, self._stopping)
 
     def _guarded(self, work: Any) -> None:
-        if not self.board.holds_lease:
+        if not self.board.lease.is_held:
             # Also while the database is away: what runs can't be ours for longer than that.
             self.board.fence_off()
         work()
@@ -151,6 +168,7 @@ class Heartbeat(threading.Thread):
                 last_heartbeat_at=DbNow(),
                 lease_expires_at=DbNow() + timedelta(seconds=self.lease),
                 stopped_at=None,
+                **self._control.state(),
             )
         )
         if renewed:
@@ -158,32 +176,59 @@ class Heartbeat(threading.Thread):
         else:
             self.register()
 
-    def _look(self) -> None:
+    def _look(self, told: bool) -> None:
         # Only a beat counts as a round for what is released: two looks may be close together.
-        if self.board.claims():
+        if told or self.board.claims():
             self._compare()
 
-    def _compare(self) -> tuple[dict[UUID, Job], set[tuple[UUID, int]]]:
-        """Compare what the database says is ours with what we believe is; returns both."""
+    def _compare(self) -> tuple[dict[UUID, int], set[tuple[UUID, int]]]:
+        """
+        Compare what the database says is ours, by its claim numbers, with what we believe is;
+        returns both. What the worker is told is read with it.
+        """
         believed = self.board.claims()
-        rows = Job.objects.using(self.using).filter(status=Status.RUNNING, worker_id=self.worker.pk)
-        ours = {job.pk: job for job in rows.only("claim_no", "cancel_requested_at")}
+        ours = {pk: (claim_no, asked) for pk, claim_no, asked in self._rows()}
+        told = ours.pop(self.worker.pk, None)
         current = self.board.claims()
         for claim in believed & current:  # the others were recorded meanwhile
-            row = ours.get(claim.job.pk)
-            if row is None or row.claim_no != claim.job.claim_no:
+            claim_no, asked = ours.get(claim.job.pk, (None, None))
+            if claim_no != claim.job.claim_no:
                 claim.token.fire(LeaseLost)
-            elif row.cancel_requested_at is not None:
+            elif asked is not None:
                 claim.token.fire(CancelRequested)
-        return ours, {(claim.job.pk, claim.job.claim_no) for claim in believed}
+        if told is not None:
+            self._obey(*told)
+        numbers = {pk: claim_no for pk, (claim_no, _) in ours.items()}
+        return numbers, {(claim.job.pk, claim.job.claim_no) for claim in believed}
 
-    def _release_strays(self, ours: dict[UUID, Job], believed: set[tuple[UUID, int]]) -> None:
+    def _rows(self) -> list[tuple[UUID, int, datetime | None]]:
+        """
+        The jobs that are ours: id, claim number, when they were asked to end. And the worker's
+        own row among them, with its command and when somebody asked for the stacks, so that
+        this takes no statement of its own.
+        """
+        jobs: Any = Job.objects.using(self.using)
+        ours = jobs.filter(status=Status.RUNNING, worker_id=self.worker.pk)
+        told = Worker.objects.using(self.using).filter(pk=self.worker.pk)
+        columns = ("pk", "claim_no", "cancel_requested_at")
+        return list(
+            ours.values_list(*columns).union(
+                told.values_list("pk", "command", "stacks_asked_at"), all=True
+            )
+        )
+
+    def _obey(self, command: int, stacks_asked_at: datetime | None) -> None:
+        changed = self._control.obey(command, stacks=stacks_asked_at is not None)
+        if changed:
+            Worker.objects.using(self.using).filter(pk=self.worker.pk).update(**changed)
+
+    def _release_strays(self, ours: dict[UUID, int], believed: set[tuple[UUID, int]]) -> None:
         """
         Give back what is ours in the database and nowhere else: the answer to a claim did
         not arrive, or a lease ran out and was renewed. Seen in two rounds, so that no claim
         or record that is just under way is mistaken for one.
         """
-        strays = {(pk, job.claim_no) for pk, job in ours.items()} - believed
+        strays = set(ours.items()) - believed
         again = strays & self._strays
         self._strays = strays - again
         if again:

@@ -82,8 +82,9 @@ def watch_supervisor(stop: Callable[[Received], None]) -> None:
             return False
 
     def watch() -> None:
-        while is_there():
-            pass
+        with line:
+            while is_there():
+                pass
         logger.warning("The supervisor is gone", extra={"event": "supervisor_lost"})
         stop(Received(signal.SIGTERM, time.monotonic()))
 

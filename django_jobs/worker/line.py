@@ -26,6 +26,7 @@ class Line(deque[Claim]):
         self._threads = threads
         self._duration: float | None = None
         self._moved = time.monotonic()
+        self._ended = float("-inf")
 
     @property
     def most(self) -> int:
@@ -44,7 +45,13 @@ class Line(deque[Claim]):
         return self.popleft()
 
     def ran(self, seconds: float) -> None:
-        """A job took so long."""
+        """A job took so long, and ends now."""
+        # Where many threads want the interpreter a short job may take long, since others have
+        # their turn meanwhile: it counts for no more than its part of the time in which it
+        # alone has ended.
+        now = time.monotonic()
+        seconds = min(seconds, (now - self._ended) * self._threads)
+        self._ended = now
         # The average of about the last ten; a slow one counts at once.
         known = seconds if self._duration is None else self._duration
         self._duration = max(seconds, known + (seconds - known) / 10)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from ..claim import Claim
 from .line import STALE_SECONDS
+from .turnstile import Turnstile
 
 
 class LoopSide:
@@ -23,7 +24,7 @@ class LoopSide:
     def __init__(
         self,
         most: int,
-        lock: threading.Lock,
+        lock: Turnstile,
         news: threading.Condition,
         unrecorded: set[Claim],
     ) -> None:

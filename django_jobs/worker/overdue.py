@@ -47,5 +47,5 @@ class Overdue:
             return False
         # Without the lease nothing can be recorded; and on SQLite it may be the very job that
         # holds up the database.
-        others = board.claims() if board.holds_lease else running
+        others = board.claims() if board.lease.is_held else running
         return not others - self.stacks.keys() - self.process.coroutines.held_up()

@@ -12,16 +12,19 @@ from django.db import connections, router
 
 from .. import __version__
 from ..backend import DatabaseBackend
+from ..capture import capturing
 from ..claim import Claim
 from ..db.clock import DbNow
 from ..db.wakeup import bell
 from ..ids import uuid7
 from ..log import logger
-from ..models import Job, Worker
+from ..models import Job, Phase, Worker
+from ..models.worker import QUEUES_LENGTH
 from ..registry import is_coroutine, known_tasks
 from .board import Board
 from .claimer import Claimer
 from .config import WorkerConfig
+from .control import Control
 from .coroutines import Coroutines
 from .executors import Executor
 from .heartbeat import Heartbeat
@@ -61,9 +64,11 @@ class WorkerProcess:
             hostname=socket.gethostname()[:255],
             pid=os.getpid(),
             version=__version__,
+            release=self.options.release,
             backend_name=backend.alias,
-            queues=str(config.queues)[:500],
+            queues=str(config.queues)[:QUEUES_LENGTH],
             threads=config.threads,
+            phase=Phase.STARTING,
             started_at=DbNow(),
             last_heartbeat_at=DbNow(),
             lease_expires_at=DbNow() + timedelta(seconds=self.options.lease),
@@ -72,7 +77,16 @@ class WorkerProcess:
         coroutines = config.async_concurrency if any(map(is_coroutine, known_tasks())) else 0
         self.board = Board(config.threads, self.options.lease, coroutines)
         self.recorder = Recorder(backend, self.board, self.using)
-        self.heartbeat = Heartbeat(self.worker, backend, self.board, self.using, self.recorder.put)
+        self.control = Control(self.board, self.stack, self.inbox.put)
+        self.heartbeat = Heartbeat(
+            self.worker,
+            backend,
+            self.board,
+            self.using,
+            self.recorder.put,
+            self.control,
+            self.recorder.tallies,
+        )
         self.executors = [
             Executor(n, backend, self.board, self.recorder.put, self.heartbeat.report)
             for n in range(1, config.threads + 1)
@@ -83,6 +97,7 @@ class WorkerProcess:
         heard = bell(self.using, notify=self.options.notify)
         if heard is not None:
             heard.on_cancel = self.heartbeat.look
+            heard.on_command = self.heartbeat.attend
         self.listener = heard and Listener(heard, self.board, config.queues, self.using)
         self.claimer = Claimer(
             config,
@@ -102,7 +117,7 @@ class WorkerProcess:
         Must run in the main thread, where Python delivers signals. Does not return, but ends
         the process, where it has to leave running jobs behind.
         """
-        with handled(self.inbox):
+        with handled(self.inbox), capturing(self.options.keep_logs):
             self.heartbeat.register()
             logger.info("%s", self.banner(), extra={"event": "worker_started"})
             connections[self.using].close()

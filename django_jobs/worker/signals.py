@@ -16,10 +16,18 @@ SIGNALS: Final = (
 
 
 class Received(NamedTuple):
-    """A signal, and when it came (monotonic)."""
+    """
+    A signal, and when it came (monotonic).
+
+    :param told: whether it is none, and the worker was told in its row to act as if.
+    """
 
     signal: signal.Signals
     at: float
+    told: bool = False
+
+    def __str__(self) -> str:
+        return "told from outside" if self.told else self.signal.name
 
 
 @contextmanager

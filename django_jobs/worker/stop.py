@@ -51,7 +51,9 @@ class Exit(IntEnum):
     DRAINED = 0
     RELEASED = 1
     MISCONFIGURED = 3
-    DEGRADED = 75  # EX_TEMPFAIL of sysexits.h
+    # EX_TEMPFAIL of sysexits.h: to be started again.
+    DEGRADED = 75
+    UNREACHABLE = 75
 
 
 class Stop:
@@ -72,8 +74,9 @@ class Stop:
     def run(self) -> int:
         """Returns the exit code, or ends the process."""
         reason = self.reason
-        name = reason.signal.name if isinstance(reason, Received) else str(reason)
-        logger.info("Stopping: %s", name, extra={"event": "worker_stopping"})
+        logger.info("Stopping: %s", reason, extra={"event": "worker_stopping"})
+        self.process.control.stopping = True
+        self.process.heartbeat.attend()
         if isinstance(reason, Received):
             self._show_stacks(reason)  # while every thread is still at what it does
         self.process.claimer.stop()
@@ -111,11 +114,14 @@ class Stop:
     def _obey(self, received: Received) -> None:
         if received.signal == SIGQUIT:
             self._leave("QUIT received")
+        if self.signalled_at:
+            if not received.told and received.at - self.signalled_at >= ECHO_SECONDS:
+                self._leave("a second signal was received")
+            return
+        if not received.told:
+            self.signalled_at = received.at
         if self.process.deadline < float("inf"):
-            if received.at - self.signalled_at < ECHO_SECONDS:
-                return
-            self._leave("a second signal was received")
-        self.signalled_at = received.at
+            return  # it was told to stop before the first signal came
         timeout = self.process.config.shutdown_timeout
         self.process.deadline = time.monotonic() + timeout
         self.notice = self.process.deadline - FLUSH_SECONDS - min(NOTICE_SECONDS, timeout / 5)
@@ -183,8 +189,10 @@ class Stop:
         logger.log(
             logging.WARNING if unwritten else logging.INFO,
             "Stopped at once, %d left behind%s",
-            len(left) - unwritten,
-            f", {unwritten} not written: rescued when the lease runs out" if unwritten else "",
+            len(left),
+            f", {unwritten} outcomes not written: rescued when the lease runs out"
+            if unwritten
+            else "",
             extra={"event": "worker_stopped"},
         )
         for stream in (sys.stdout, sys.stderr):

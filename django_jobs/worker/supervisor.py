@@ -33,9 +33,10 @@ TICK: Final = 0.1
 SHORT_LIFE: Final = 10.0
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
-# What a worker gets beyond its own deadline before it is killed, and the whole stop.
+# What a worker gets beyond its own deadline before it is killed, and the whole stop: less than
+# the second that is promised, since a process takes a moment to end.
 KILL_SECONDS: Final = 0.5
-END_SECONDS: Final = 1.0
+END_SECONDS: Final = 0.8
 # A supervisor whose round takes so long was stopped itself, and its workers may have been too.
 AWAY_SECONDS: Final = 1.0
 

@@ -7,15 +7,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from django_jobs.admin import display
 from django_jobs.admin.paginator import CappedPaginator, count_up_to
 from django_jobs.ids import first_uuid7
-from django_jobs.models import Job, JobAttempt, JobStep, Queue
+from django_jobs.models import Job, JobAttempt, JobLog, JobStep
 from tests.admin.pages import LIST, Page, act, job_url, said
 from tests.factories import JobAttemptFactory, JobFactory, QueueFactory, WorkerFactory
 from tests.sample import tasks
@@ -109,7 +109,8 @@ class TestList:
         for query in ({"q": "add"}, {"queue": "default"}, {"task": jobs[0].task_path}):
             assert listed(admin, **query) == newest
             assert "among the newest 2 jobs" in admin.get(LIST, query).content.decode()
-            assert listed(admin, **query, status="DEAD") == every
+            found = newest if "q" in query else every
+            assert listed(admin, **query, status="DEAD") == found
         assert listed(admin) == listed(admin, status="DEAD") == every
         assert listed(admin, q=str(jobs[0].pk)) == {jobs[0].pk}
         assert "among the newest" not in admin.get(LIST).content.decode()
@@ -211,7 +212,7 @@ class TestDetail:
             JobAttempt(job=job, claim_no=n, number=n, finished_at=now, outcome="SNOOZED")
             for n in range(1, 81)
         )
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(10):
             page = admin.get(job_url(job)).content.decode()
         assert page.index("Attempt 80") < page.index("Attempt 79") < page.index("Attempt 31")
         assert "Attempt 30<" not in page
@@ -225,7 +226,7 @@ class TestDetail:
         traits: dict[str, Any],
     ) -> None:
         job = JobFactory(**traits)
-        with django_assert_max_num_queries(7):
+        with django_assert_max_num_queries(9):
             admin.get(job_url(job))
 
     def test_steps_that_are_done(self, admin: Client) -> None:
@@ -308,66 +309,50 @@ class TestWhatHappensNext:
         assert "was lost" in self.next(admin, running=True, worker_id=lost)
         assert "was lost" in self.next(admin, running=True)
 
+    def test_nobody_serves_its_queue(self, admin: Client) -> None:
+        for queues in ("mail", "mail,in*", "all except default", "def"):
+            WorkerFactory(queues=queues)
+        for traits in ({}, {"scheduled": True}):
+            said = self.next(admin, **traits)
+            assert "no worker that is running serves the queue “default”" in said
+        assert "no worker" not in self.next(admin, queue_name="mail")
+        assert "no worker" not in self.next(admin, queue_name="invoices")
+        WorkerFactory(queues="de*")
+        assert "no worker" not in self.next(admin)
+
+    @pytest.mark.parametrize(
+        "queues", ["all", "x," * 249 + "y \x7f", "de* except mail", "x except y "]
+    )
+    def test_a_worker_says_what_it_serves(self, admin: Client, queues: str) -> None:
+        WorkerFactory(queues=queues)
+        serves = queues != "x except y "
+        assert ("no worker" not in self.next(admin)) is serves
+
+    def test_a_suspect_runs_alone(self, admin: Client) -> None:
+        WorkerFactory()
+        assert "it runs alone" in self.next(admin, crashes=1)
+        assert "runs alone" not in self.next(admin, scheduled=True, crashes=1)
+
+    @pytest.mark.parametrize("error", ["UnknownTask: no such", "TaskChanged: no such"])
+    def test_no_worker_knows_its_task(self, admin: Client, error: str) -> None:
+        WorkerFactory()
+        traits = {"scheduled": True, "last_error": error}
+        first = timezone.now() - timedelta(days=1, minutes=1)
+        said = self.next(admin, **traits, started_at=first)
+        assert "It waits for a worker that can run it" in said
+        assert f"If none has come by {display.moment(first + timedelta(days=1))}" in said
+        assert "If none has come" not in self.next(admin, **traits)
+        said = self.next(admin, **traits, started_at=first, backend_name="gone")
+        assert "that can run it" in said
+        assert "If none has come" not in said
+
+    def test_an_error_of_that_name_is_another_matter(self, admin: Client) -> None:
+        traits = {"scheduled": True, "attempts": 1, "last_error": "UnknownTaskish: x"}
+        assert "that can run it" not in self.next(admin, **traits)
+
     def test_ended(self, admin: Client) -> None:
         assert "until somebody retries" in self.next(admin, dead=True)
         assert self.next(admin, successful=True) == "Nothing: it has ended."
-
-
-class TestWorkers:
-    def test_states(self, admin: Client) -> None:
-        assert "manage.py runjobs" in admin.get(WORKERS).content.decode()
-        rows = {
-            "live": WorkerFactory(queues="mail,in*"),
-            "lost": WorkerFactory(lost=True),
-            "stopped": WorkerFactory(stopped_at=timezone.now()),
-        }
-        for state, worker in rows.items():
-            response = admin.get(WORKERS, {"state": state})
-            assert [w.pk for w in response.context_data["cl"].result_list] == [worker.pk]
-            assert f">{state.capitalize()}</span>" in response.content.decode()
-            url = reverse("admin:django_jobs_worker_change", args=[worker.pk])
-            assert worker.name in admin.get(url).content.decode()
-            assert admin.post(url).status_code == 403
-
-
-class TestQueues:
-    def choose(self, client: Client, action: str, *names: str) -> Any:
-        data = {"action": action, "index": "0", "_selected_action": names}
-        return client.post(QUEUES, data)
-
-    def test_pause_and_resume(self, admin: Client) -> None:
-        QueueFactory(name="a")
-        QueueFactory(name="b", paused=True)
-        assert said(self.choose(admin, "pause", "a", "b")) == ["1 queue was paused."]
-        assert Queue.objects.paused().count() == 2
-        assert LogEntry.objects.get().object_id == "a"
-        assert said(self.choose(admin, "resume", "a", "b")) == ["2 queues were resumed."]
-        assert not Queue.objects.paused().exists()
-        assert said(self.choose(admin, "resume", "a")) == ["0 queues were resumed."]
-        assert sorted(LogEntry.objects.values_list("object_id", "change_message")) == [
-            ("a", "Pause"),
-            ("a", "Resume"),
-            ("b", "Resume"),
-        ]
-
-    def test_add(self, admin: Client) -> None:
-        JobFactory(queue_name="in-use")
-        page = Page(admin.get(QUEUE_ADD))
-        assert {"value": "in-use"} in page.all("option")
-        admin.post(QUEUE_ADD, {"name": "open"})
-        assert Queue.objects.get().paused_at is None
-        assert "already exists" in admin.post(QUEUE_ADD, {"name": "open"}).content.decode()
-
-    @pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, SCRIPT, "a;--", "a/b"])
-    def test_add_takes_names_only(self, admin: Client, name: str) -> None:
-        assert admin.post(QUEUE_ADD, {"name": name}).status_code == 200
-        assert not Queue.objects.exists()
-
-    def test_nothing_is_edited(self, admin: Client) -> None:
-        QueueFactory(name="a", paused=True)
-        url = reverse("admin:django_jobs_queue_change", args=["a"])
-        assert "Paused" in admin.get(url).content.decode()
-        assert admin.post(url, {"name": "b"}).status_code == 403
 
 
 @pytest.fixture
@@ -383,6 +368,7 @@ def hostile() -> Job:
         backend_name=SCRIPT,
         last_error=SCRIPT,
         worker_id=worker.pk,
+        parent_id=JobFactory(task_path=f"x.{SCRIPT}", last_error=SCRIPT).pk,
         args=[SCRIPT],
         kwargs={SCRIPT: SCRIPT},
         metadata={SCRIPT: SCRIPT, "copy_of": SCRIPT, "progress": {"done": 1, "note": SCRIPT}},
@@ -401,6 +387,8 @@ def hostile() -> Job:
         message=f"{SCRIPT}\n{SCRIPT}",
         traceback=SCRIPT,
     )
+    JobLog.objects.create(job=job, claim_no=1, number=1, text=SCRIPT)
+    JobFactory(task_path=f"x.{SCRIPT}", parent_id=job.pk, last_error=SCRIPT)
     return job
 
 
@@ -417,6 +405,7 @@ def test_every_page_escapes_and_holds_under_a_strict_policy(admin: Client, hosti
         for url in (
             LIST,
             f"{LIST}?q={SCRIPT}",
+            f"{LIST}?q=x={SCRIPT}",
             f"{LIST}?queue={SCRIPT}&task={SCRIPT}",
             job_url(hostile),
             job_url(known),

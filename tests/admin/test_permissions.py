@@ -6,21 +6,24 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from django_jobs.models import Job, Queue, Status
+from django_jobs.admin.verbs import VERBS as ALL_VERBS
+from django_jobs.models import Job, JobLog, JobStep, Status
 from django_jobs.sensitive import MASK
 from django_jobs.testing import run_pending
-from tests.admin.pages import LIST, VERBS, Page, act, job_url, said
-from tests.factories import JobFactory, QueueFactory
+from tests.admin.pages import LIST, VERBS, Page, act, confirm, job_url, said
+from tests.contract.support import queries
+from tests.factories import JobAttemptFactory, JobFactory
 from tests.sample import secrets
 
 pytestmark = pytest.mark.django_db
 
-QUEUES = reverse("admin:django_jobs_queue_changelist")
-QUEUE_ADD = reverse("admin:django_jobs_queue_add")
 FOR = {"retry": "dead", "discard": "dead", "cancel": "scheduled", "copy": "successful"}
+LABELS = {name: str(verb.label) for name, verb in ALL_VERBS.items()}
 
 
 def unchanged(job: Job) -> bool:
@@ -83,6 +86,55 @@ class TestVerb:
         assert unchanged(job)
 
 
+class TestOperator:
+    """May do everything to jobs, and is not shown what they were called with."""
+
+    ALL = tuple(f"{verb}_job" for verb in VERBS)
+
+    def test_sees_every_button_and_no_argument(self, browser: Callable[..., Client]) -> None:
+        job = JobFactory(dead=True, args=["arg-secret"], kwargs={"k": "kw-secret"})
+        JobLog.objects.create(job=job, claim_no=5, number=5, text="log-secret")
+        JobAttemptFactory(job=job, claim_no=5, number=5)
+        JobStep.objects.create(
+            job=job,
+            name="a step",
+            result="step-secret",
+            **{"number": 5, "claim_no": 5},
+            started_at=timezone.now(),
+            finished_at=timezone.now(),
+        )
+        page = Page(browser(*self.ALL).get(job_url(job)))
+        assert page.buttons() == {"retry", "discard", "copy"}
+        assert "secret" not in page.text
+        text = Page(browser("view_job_arguments").get(job_url(job))).text
+        for secret in ("arg-secret", "kw-secret", "log-secret", "step-secret"):
+            assert secret in text
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_logs_what_and_how_many(self, verb: str, browser: Callable[..., Client]) -> None:
+        jobs = JobFactory.create_batch(3, **{FOR[verb]: True})
+        operator = browser(*self.ALL)
+        confirm(operator, act(operator, verb, *jobs))
+        each = LogEntry.objects.exclude(object_id=None)
+        assert {entry.object_id for entry in each} == {str(job.pk) for job in jobs}
+        assert {entry.change_message for entry in each} == {f"{LABELS[verb]}, 3 selected"}
+        total = LogEntry.objects.get(object_id=None)
+        assert total.object_repr == f"{LABELS[verb]}: 3"
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_nobody_else_acts_on_many(self, verb: str, browser: Callable[..., Client]) -> None:
+        jobs = JobFactory.create_batch(3, **{FOR[verb]: True})
+        forger = Client(enforce_csrf_checks=True)
+        forger.force_login(User.objects.create_superuser("forged"))
+        others = [name for name in self.ALL if name != f"{verb}_job"]
+        for client in (browser(), browser(*others), forger):
+            for extra in ({}, {"select_across": "1"}, {"confirmed": "1"}):
+                act(client, verb, *jobs, **extra)
+            client.get(LIST, {"action": verb, "select_across": "1", "confirmed": "1", "index": "0"})
+        assert Job.objects.filter(status=jobs[0].status).count() == Job.objects.count() == 3
+        assert not LogEntry.objects.exists()
+
+
 def test_superuser_sees_what_applies(admin: Client) -> None:
     def buttons(job: Job) -> set[str]:
         return Page(admin.get(job_url(job))).buttons()
@@ -136,37 +188,6 @@ class TestByHand:
         assert names == {"csrfmiddlewaretoken"}
         assert not page.all("textarea")
         assert not page.all("select")
-
-
-class TestQueues:
-    def test_viewer(self, browser: Callable[..., Client]) -> None:
-        viewer = browser()
-        QueueFactory(name="mail")
-        assert 'name="action"' not in viewer.get(QUEUES).content.decode()
-        assert viewer.get(QUEUE_ADD).status_code == 403
-        assert viewer.post(QUEUE_ADD, {"name": "x"}).status_code == 403
-        viewer.post(QUEUES, {"action": "pause", "index": "0", "_selected_action": "mail"})
-        assert not Queue.objects.paused().exists()
-
-    def test_operator(self, browser: Callable[..., Client]) -> None:
-        operator = browser("pause_queue")
-        assert operator.post(QUEUE_ADD, {"name": "mail", "pause": "on"}).status_code == 302
-        assert Queue.objects.paused().get().name == "mail"
-
-    @pytest.mark.parametrize("verb", ["pause", "resume"])
-    def test_get_and_a_forged_request_are_refused(self, verb: str, admin: Client) -> None:
-        queue = QueueFactory(name="mail", paused=verb == "resume")
-        data = {"action": verb, "index": "0", "_selected_action": "mail"}
-        forger = Client(enforce_csrf_checks=True)
-        forger.cookies = admin.cookies
-        admin.get(QUEUES, data)
-        assert forger.post(QUEUES, data).status_code == 403
-        assert forger.post(QUEUE_ADD, {"name": "other", "pause": "on"}).status_code == 403
-        assert Queue.objects.get().paused_at == queue.paused_at
-        assert not LogEntry.objects.exists()
-        admin.post(QUEUES, data)
-        assert Queue.objects.get().paused_at != queue.paused_at
-        assert LogEntry.objects.get().object_id == "mail"
 
 
 def test_no_page_imports_what_a_row_names(admin: Client) -> None:
@@ -248,6 +269,15 @@ class TestSensitive:
         shown = page(args=["how", "an-argument"], **kwargs)
         assert "an-argument" not in shown
         assert "know the task" in shown
+
+    def test_the_result_of_a_step_is_not_even_read_for_others(
+        self, browser: Callable[..., Client]
+    ) -> None:
+        secrets.call_with_context.enqueue("-", self.TOKEN)
+        [job] = run_pending()
+        [steps] = [sql for sql in queries(lambda: browser().get(job_url(job))) if "jobstep" in sql]
+        assert "name" in steps
+        assert "result" not in steps
 
     def test_a_copy_has_them_and_shows_them_no_more(self, admin: Client) -> None:
         job = JobFactory(

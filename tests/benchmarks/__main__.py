@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
     for name in ("rounds", "jobs"):
         if getattr(options, name) is not None:
             size = replace(size, **{name: getattr(options, name)})
+    before = json.loads(options.json.read_text()) if options.add else None
     started = datetime.now(UTC)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # cleaned up after, like SIGINT
     run = Run(size, lambda line: print(line, flush=True))
@@ -43,6 +44,8 @@ def main(arguments: list[str]) -> int:
         run(options.databases, options.contenders, options.measures)
     finally:  # one that is cut short has measured something, too
         found = _found(run, _command(arguments), started)
+        if before is not None:
+            found = added(before, found, options.databases)
         options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     _summary(run)
     print(f"\nWritten to {options.json}")
@@ -67,6 +70,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--page", action="store_true", help="only write the page from the JSON")
     parser.add_argument("--rounds", type=int, help="medians are of so many; default: 3")
     parser.add_argument("--jobs", type=int, help="of a round of draining, at most; default: 5000")
+    parser.add_argument(
+        "--add", action="store_true", help="add these databases to what the JSON has of others"
+    )
     lists: dict[str, Any] = {
         "measures": list(MEASURES),
         "contenders": list(NAMES),
@@ -110,6 +116,34 @@ def _found(run: Run, command: str, started: datetime) -> dict[str, Any]:
         "medians": found,
         "results": run.results,
         "failures": run.failures,
+    }
+
+
+def added(before: dict[str, Any], found: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """What an earlier run has found, with what this one has of the databases ``names``."""
+
+    def without(keys: dict[str, Any]) -> dict[str, Any]:
+        return {key: of for key, of in keys.items() if key.rpartition("/")[2] not in names}
+
+    def only(keys: dict[str, Any]) -> dict[str, Any]:
+        return {key: of for key, of in keys.items() if key.rpartition("/")[2] in names}
+
+    results = {
+        name: without(before["results"].get(name, {})) | only(found["results"].get(name, {}))
+        for name in {**before["results"], **found["results"]}
+    }
+    both = medians(results)
+    return before | {
+        "command": f"{before['command']}\n$ {found['command']}",
+        "minutes": before["minutes"] + found["minutes"],
+        "added": [*before.get("added", []), *names],
+        "goals": [asdict(row) for row in goals.judge(both)],
+        "medians": both,
+        "results": results,
+        **{
+            part: without(before[part]) | only(found[part])
+            for part in ("databases", "contenders", "failures")
+        },
     }
 
 

@@ -57,12 +57,14 @@ def write(source: Path, page: Path) -> None:
 
 def _page(run: dict[str, Any], found: Medians) -> Iterable[str]:
     rounds = run["size"]["rounds"]
+    later = " and ".join(DATABASES[name] for name in run.get("added", []))
+    later = f" What is on {later} was measured in a run of its own." if later else ""
     yield "# Benchmarks"
     yield (
         "django_jobs, its peers and the limits of the machine, all measured in one run: in each "
-        f"round everybody in turn, medians of {rounds} round{'s' * (rounds > 1)}. Machines are "
-        "noisy; the ratios say more than the rates. This page is written by the suite, from the "
-        "figures in `docs/benchmarks.json`."
+        f"round everybody in turn, medians of {rounds} round{'s' * (rounds > 1)}.{later} Machines "
+        "are noisy; the ratios say more than the rates. This page is written by the suite, from "
+        "the figures in `docs/benchmarks.json`."
     )
     yield f"```console\n$ {run['command']}\n```"
     yield (

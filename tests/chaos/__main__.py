@@ -18,8 +18,8 @@ from tests.support.databases import NAMES
 
 from .cluster import PROCESSES, SHUTDOWN_TIMEOUT, cluster
 
-# A supervisor kills what is past its deadline, two seconds later.
-LONGEST_STOP = SHUTDOWN_TIMEOUT + 2 + 1
+# What the deadline may be overrun by, as promised, and what a busy machine may add.
+LONGEST_STOP = SHUTDOWN_TIMEOUT + 1 + 1
 
 
 def main() -> int:

@@ -2,13 +2,15 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.support.databases import own_postgresql
+from tests.support.databases import LOOPBACK_MARIADB, own_postgresql
+from tests.support.own_mariadb import OwnMariaDB, can_run, own_mariadb
 from tests.support.processes import Process, Processes
 from tests.support.waiting import wait_until
 
@@ -19,7 +21,7 @@ PROCESSES = 2
 
 class Cluster:
     """
-    :param server: a PostgreSQL server that may be restarted, if there is one.
+    :param server: one that may be restarted, if there is one.
     :param proxy: what the workers reach their database by, if it has a network.
     """
 
@@ -28,17 +30,18 @@ class Cluster:
         self.server = server
         self.proxy = proxy
         self.processes = processes
+        self.lease = LEASE
+        self.threads = 4
         self.ledger = folder / "ledger.jsonl"
         self.ledger.touch()
         self.workers: list[Process] = []
         self.started = Processes(folder)
         self.frozen: set[int] = set()
-        self.stopping: list[tuple[Process, float]] = []  # and when it was told
         self.exits: list[float] = []  # seconds that a stop took
 
     def start_worker(self) -> Process:
         options = {
-            "LEASE": LEASE,
+            "LEASE": self.lease,
             "TASK_MODULES": ["tests.chaos.tasks"],
             # Here it is never the job's fault.
             "MAX_CRASHES": 100,
@@ -48,7 +51,8 @@ class Cluster:
         if self.proxy is not None:
             env["DATABASE_URL"] = self.proxy.url
         worker = self.started.worker(
-            *("--threads", "4", "--interval", "0.5", "--shutdown-timeout", f"{SHUTDOWN_TIMEOUT}"),
+            *("--threads", f"{self.threads}", "--interval", "0.5"),
+            *("--shutdown-timeout", f"{SHUTDOWN_TIMEOUT}"),
             *(("--processes", f"{self.processes}") if self.processes > 1 else ()),
             options=options,
             env=env,
@@ -64,11 +68,7 @@ class Cluster:
         return [pid for pid in found if pid not in self.frozen]
 
     def look_after(self) -> None:
-        """Note how long stops took, and start anew what has ended."""
-        for worker, told_at in list(self.stopping):
-            if not worker.running:
-                self.exits.append(time.monotonic() - told_at)
-                self.stopping.remove((worker, told_at))
+        """Start anew what has ended."""
         for worker in list(self.workers):
             if not worker.running:
                 self.workers.remove(worker)
@@ -77,6 +77,18 @@ class Cluster:
 
     def output(self) -> str:
         return "\n".join(process.output for process in self.started.started)
+
+    def terminate(self, worker: Process) -> None:
+        """Tell it to stop, and note how long that takes, whatever is done meanwhile."""
+        self.workers.remove(worker)
+        worker.terminate()
+        told_at = time.monotonic()
+
+        def wait() -> None:
+            worker.popen.wait()
+            self.exits.append(time.monotonic() - told_at)
+
+        threading.Thread(target=wait, daemon=True).start()
 
     def thaw(self, pid: int) -> None:
         with suppress(ProcessLookupError):
@@ -109,7 +121,9 @@ def cluster(name: str, folder: Path, *, processes: int = PROCESSES) -> Iterator[
             server = stack.enter_context(own_postgresql())
             os.environ["DATABASE_URL"] = server.get_uri()
         elif name == "mariadb" and not given.startswith("mysql"):
-            os.environ["DATABASE_URL"] = "mysql://root@127.0.0.1:3306/test"
+            if can_run():
+                server = stack.enter_context(own_mariadb())
+            os.environ["DATABASE_URL"] = server.get_uri() if server else LOOPBACK_MARIADB
         os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
         stack.enter_context(own_database(folder))
 
@@ -154,10 +168,16 @@ def end(cluster: Cluster) -> None:
 
 def restart(server: Any, *, crash: bool) -> None:
     """Stop the server, in peace or at once, and start it again."""
-    if crash:
+    is_mariadb = isinstance(server, OwnMariaDB)
+    if not crash:
+        server.stop()
+    elif is_mariadb:
+        server.kill()
+    else:
         pid = server.get_pid()
         os.kill(pid, signal.SIGQUIT)
         wait_until(lambda: not Path(f"/proc/{pid}").exists(), 20, "the server's end")
+    if is_mariadb:
+        server.start()
     else:
-        server.stop()
-    server.ensure_postgres_running()
+        server.ensure_postgres_running()

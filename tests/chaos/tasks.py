@@ -98,6 +98,22 @@ def slow(context: JobContext, key: str, seconds: float) -> None:
     note("finish", key, context)
 
 
+@job(takes_context=True, max_attempts=MANY, backoff=PAUSE, unique=("slot",))
+def unique(context: JobContext, key: str, seconds: float, slot: int) -> None:
+    note("start", key, context)
+    time.sleep(0.3 + seconds)
+    note("finish", key, context)
+
+
+@job(takes_context=True, max_attempts=MANY, backoff=PAUSE)
+def held(context: JobContext, key: str, claims: int) -> None:
+    """In its first ``claims`` it waits until its worker is killed; the next ends at once."""
+    note("start", key, context)
+    if context.fence <= claims:
+        context.wait(600)
+    note("finish", key, context)
+
+
 @job(takes_context=True, max_attempts=MANY, backoff=PAUSE)
 def cancelled(context: JobContext, key: str, seconds: float) -> None:
     """Waits until somebody cancels it."""
@@ -107,5 +123,8 @@ def cancelled(context: JobContext, key: str, seconds: float) -> None:
 
 KINDS = {
     task.func.__name__: task
-    for task in (plain, coroutine, atomic, steps, flaky, doomed, snoozing, slow, cancelled)
+    for task in (
+        *(plain, coroutine, atomic, steps, flaky, doomed),
+        *(snoozing, slow, cancelled, unique),
+    )
 }

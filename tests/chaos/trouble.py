@@ -63,6 +63,9 @@ class Trouble(threading.Thread):
         self.join()
         if self.cluster.proxy is not None:
             self.cluster.proxy.heal()
+            # A job whose own connection was in a stall waits for as long as its task lets it:
+            # here for ever.
+            self.cluster.proxy.cut()
         for pid in list(self.cluster.frozen):
             self.cluster.thaw(pid)
         self.cluster.look_after()
@@ -87,12 +90,8 @@ class Trouble(threading.Thread):
             worker.kill()
 
     def terminate(self) -> None:
-        worker = self._a_supervisor()
-        if worker is None:
-            return
-        self.cluster.stopping.append((worker, time.monotonic()))
-        self.cluster.workers.remove(worker)
-        worker.terminate()
+        if (worker := self._a_supervisor()) is not None:
+            self.cluster.terminate(worker)
 
     def freeze(self) -> None:
         """For one and a half to two and a half leases."""

@@ -5,6 +5,8 @@ import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,6 +23,8 @@ Line = dict[str, Any]
 EXPECTED = {"doomed": {Status.DEAD}, "cancelled": {Status.CANCELLED}}
 # A claim whose history says one of these was taken from whoever ran it.
 TAKEN = {"LOST", "RELEASED"}
+# SQLite's clock has milliseconds.
+CLOCK = timedelta(milliseconds=2)
 LOST = re.compile(r"([0-9a-f-]{36}) lost its claim \(number (\d+)\)")
 
 
@@ -57,6 +61,7 @@ class Verdict:
         yield from self._lost()
         yield from self._unexpected()
         yield from self._rows()
+        yield from self._unique()
         yield from self._claims()
 
     def _lost(self) -> Iterator[str]:
@@ -95,6 +100,28 @@ class Verdict:
                 low, high = PAUSE.base * (1 - PAUSE.jitter), PAUSE.base * (1 + PAUSE.jitter)
                 if not low - 1e-6 <= attempt.delay <= high + 1e-6:
                     yield f"I10 {key} claim {claim_no}: a pause of {attempt.delay} s"
+
+    def _unique(self) -> Iterator[str]:
+        """By what was enqueued and when, and not by the hash."""
+        slots: dict[int, list[Job]] = defaultdict(list)
+        for key, job in self.jobs.items():
+            if key.startswith("unique"):
+                slots[job.kwargs["slot"]].append(job)
+        for slot, jobs in slots.items():
+            for job, later in pairwise(sorted(jobs, key=lambda job: job.enqueued_at)):
+                there_at = self.enqueued_at(later)
+                if job.finished_at is None or job.finished_at > there_at:
+                    yield f"I9 {later.pk} was there at {there_at}, with {job.pk} in slot {slot}"
+        for slot, pk, asked_at in self.enqueuer.shared:
+            found = Job.objects.get(pk=pk)
+            ended = found.finished_at is not None and found.finished_at + CLOCK < asked_at
+            if found.kwargs["slot"] != slot or ended:
+                yield f"I9 {pk} was given to an enqueue of slot {slot} at {asked_at}"
+
+    def enqueued_at(self, job: Job) -> datetime:
+        """When its row was there; if that was not answered, when it was claimed at the latest."""
+        known = self.enqueuer.enqueued.get(job.kwargs["key"])
+        return known or job.started_at or job.finished_at
 
     def _claims(self) -> Iterator[str]:
         for key, starts in self.starts.items():
@@ -149,6 +176,7 @@ class Verdict:
             "unsure": len(self.enqueuer.unsure),
             "of these there": len(self.enqueuer.unsure.keys() & self.jobs.keys()),
             "rolled back": len(self.enqueuer.never),
+            "shared unique jobs": len(self.enqueuer.shared),
             "steps run twice": sum(count > 1 for count in self.steps.values()),
             "RUNNING without a lease": running.exclude(worker_id__in=live).count(),
             "hit by a kill": len(recoveries),

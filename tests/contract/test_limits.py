@@ -116,6 +116,13 @@ def test_so_it_is_in_a_transaction_of_the_caller():
     assert slow.limit() == before
 
 
+def test_a_limit_that_went_with_its_transaction_is_set_again():
+    before = slow.limit()
+    result = slow.limit_after_a_rollback.enqueue()
+    run_pending()
+    assert row(result).return_value != before
+
+
 def test_nothing_is_sent_for_a_job_that_sends_nothing_or_has_no_timeout(monkeypatch):
     quiet, free = slow.leave_the_database_alone.enqueue(), slow.without_a_timeout.enqueue()
 

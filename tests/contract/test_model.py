@@ -31,7 +31,7 @@ from django_jobs.compat import task_backends
 from django_jobs.db.clock import DbNow
 from django_jobs.failure import Failure
 from django_jobs.models import Job, JobAttempt, JobStep, Status, Worker
-from django_jobs.models.job import WAITING
+from django_jobs.models.job import FINISHED, WAITING
 from django_jobs.policy import Policy, decide
 from django_jobs.promote import promote
 from django_jobs.prune import prune
@@ -56,6 +56,11 @@ def once() -> None:
 
 @job(max_attempts=3)
 def thrice() -> None:
+    """The same."""
+
+
+@job(max_attempts=3, unique=True)
+def thrice_unique() -> None:
     """The same."""
 
 
@@ -97,12 +102,28 @@ class Machine(RuleBasedStateMachine):
         for task in (thrice, thrice, once):
             self.enqueue(task, later=False, first=False)
 
-    @rule(task=st.sampled_from([once, thrice, thrice]), later=st.booleans(), first=st.booleans())
+    @rule(
+        task=st.sampled_from([once, thrice, thrice, thrice_unique, thrice_unique]),
+        **{"later": st.booleans(), "first": st.booleans()},
+    )
     def enqueue(self, task: Any, later: bool, first: bool) -> None:
+        unique = "unique" in task.name
+        holder = self.holder() if unique else None
         task = task.using(priority=int(first))
         result = (task.using(run_after=timezone.now() + HOUR) if later else task).enqueue()
+        if holder is not None:
+            assert UUID(result.id) == holder
+            return
         status = "SCHEDULED" if later else "READY"
-        self.jobs[UUID(result.id)] = Modelled(3 if "thrice" in task.name else 1, status)
+        assert UUID(result.id) not in self.jobs
+        most = 3 if "thrice" in task.name else 1
+        self.jobs[UUID(result.id)] = Modelled(most, status, unique)
+
+    def holder(self) -> UUID | None:
+        """The unique job that has not ended."""
+        live = [pk for pk, job in self.jobs.items() if job.unique and job.status not in FINISHED]
+        assert len(live) <= 1
+        return live[0] if live else None
 
     @while_some("SCHEDULED")
     @rule()
@@ -246,8 +267,10 @@ class Machine(RuleBasedStateMachine):
     @rule(n=NUMBERS)
     def retry(self, n: int) -> None:
         pk, modelled = self.one(n, "DEAD")
-        assert Job.objects.filter(pk=pk).retry() == (modelled.status == "DEAD")
-        if modelled.status == "DEAD":
+        held = modelled.unique and self.holder() is not None
+        expected = modelled.status == "DEAD" and not held
+        assert Job.objects.filter(pk=pk).retry() == expected
+        if expected:
             modelled.status, modelled.owner, modelled.asked = "READY", None, False
             modelled.attempts = modelled.crashes = 0
         self.person = True
@@ -300,9 +323,9 @@ def rows() -> dict[UUID, tuple[Any, ...]]:
     """Of each job what the model knows."""
     found = Job.objects.values_list(
         *("pk", "status", "attempts", "max_attempts", "claim_no", "crashes", "worker_id"),
-        *("cancel_requested_at", "finished_at", "started_at"),
+        *("cancel_requested_at", "finished_at", "started_at", "unique_hash"),
     )
-    return {pk: (*r[:-3], *(moment is not None for moment in r[-3:])) for pk, *r in found}
+    return {pk: (*r[:-4], *(value is not None for value in r[-4:])) for pk, *r in found}
 
 
 def test_a_jobs_row_lives_as_the_model_says() -> None:

@@ -5,6 +5,7 @@ through; it is tried again as a worker does. Nothing is lost, and nothing is the
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,13 +15,14 @@ from typing import Any, Final
 import pytest
 from django.db import OperationalError, connection, transaction
 
+from django_jobs.capture import Log
 from django_jobs.claim import Claim, claim
 from django_jobs.compat import task_backends
 from django_jobs.db import connections as db_connections
 from django_jobs.db.connections import patiently
 from django_jobs.execute import execute
 from django_jobs.failure import Failure
-from django_jobs.models import Job, JobAttempt, JobStep, Queue, Status, Worker
+from django_jobs.models import Job, JobAttempt, JobLog, JobStep, Queue, Status, Worker
 from django_jobs.policy import SUCCEEDED, Kind, Next, Outcome
 from django_jobs.promote import promote
 from django_jobs.queues import QueueFilter
@@ -143,6 +145,18 @@ def records(outcome: Outcome, then: str, attempts: int, history: int) -> Iterato
     assert counts() == (1, history, 0, 0)
 
 
+def records_a_log() -> Iterator[None]:
+    claimed = running()
+    claimed.log = Log(logging.INFO)
+    claimed.log.keep(logging.LogRecord("shop", logging.INFO, "", 0, "said", (), None))
+    yield
+    lost = again(partial(record, [Finished(claimed, SUCCEEDED)], "default"))
+    yield
+    assert lost == []
+    assert counts() == (1, 0, 0, 0)
+    assert [log.text[-4:] for log in JobLog.objects.all()] == ["said"]
+
+
 def deletes() -> Iterator[None]:
     batch = [Finished(running(), SUCCEEDED)]
     yield
@@ -211,6 +225,7 @@ SCENARIOS: dict[str, Callable[[], Iterator[None]]] = {
     "promote": promotes,
     "record a success": partial(records, SUCCEEDED, Status.SUCCESSFUL, 1, 0),
     "record a failure": partial(records, RETRIED, Status.SCHEDULED, 1, 1),
+    "record a log": records_a_log,
     "delete a success": deletes,
     "release": releases,
     "rescue": rescues,

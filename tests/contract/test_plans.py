@@ -15,14 +15,16 @@ from django.utils import timezone
 
 from django_jobs import enqueue_many
 from django_jobs.claim import Claim, claim
-from django_jobs.models import Job, Status, Worker
+from django_jobs.look import Glance, glance
+from django_jobs.models import Job, Queue, Status, Worker
+from django_jobs.openings import Openings
 from django_jobs.policy import SUCCEEDED
 from django_jobs.promote import promote
 from django_jobs.queues import QueueFilter
 from django_jobs.record import Finished, record
 from tests.factories import WorkerFactory
 from tests.sample import tasks
-from tests.support.rows import analyze, fill, uses
+from tests.support.rows import analyze, explain, fill, uses
 
 # The whole million where there is time for it.
 MANY = 1_000_000 if os.environ.get("CI") else 20_000
@@ -61,31 +63,25 @@ STATISTICS: list[Callable[[], None]] = [
 
 
 @pytest.fixture(params=STATISTICS, ids=lambda made: made.__name__)
-def worker(request: pytest.FixtureRequest, transactional_db: None) -> Worker:
+def worker(request: pytest.FixtureRequest, renewed: None) -> Worker:
     made: Worker = WorkerFactory()
     request.param()
     return made
 
 
-def explained(work: Callable[[], object]) -> dict[str, str]:
-    """The plan of each statement of ``work`` on jobs, by its first word."""
+def explained_each(work: Callable[[], object]) -> list[tuple[str, str]]:
+    """Each statement of ``work`` on jobs, with its plan."""
     with CaptureQueriesContext(connection) as captured:
         work()
-    how = {"postgresql": "EXPLAIN", "sqlite": "EXPLAIN QUERY PLAN", "mysql": "EXPLAIN"}
-    plans = {}
-    for query in captured:
-        *settings, sql = query["sql"].split("; ", 1)
-        if Job._meta.db_table not in sql:
-            continue
-        with connection.cursor() as cursor:
-            for setting in settings:
-                cursor.execute(setting.replace("LOCAL", "SESSION"))
-            cursor.execute(f"{how[connection.vendor]} {sql}")
-            plans[sql.split()[0]] = "\n".join(" ".join(map(str, row)) for row in cursor.fetchall())
-            if settings:
-                cursor.execute("RESET ALL")
+    of_jobs = [query["sql"] for query in captured if Job._meta.db_table in query["sql"]]
+    plans = [explain(statement) for statement in of_jobs]
     assert plans
     return plans
+
+
+def explained(work: Callable[[], object]) -> dict[str, str]:
+    """The plan of each statement of ``work`` on jobs, by its first word."""
+    return {sql.split()[0]: plan for sql, plan in explained_each(work)}
 
 
 def assert_found_by_key(plan: str) -> None:
@@ -125,6 +121,46 @@ def test_claims_and_records_find_their_rows_by_their_index(worker: Worker) -> No
         (plan,) = explained(lambda batch=batch: record(batch, "default")).values()
         assert_found_by_key(plan)
     assert Job.objects.filter(status=Status.SUCCESSFUL, worker_id=worker.pk).count() == 200
+
+
+def assert_by_an_index(plan: str) -> None:
+    """Each read of the jobs is through an index that has few others."""
+    table = Job._meta.db_table
+    for line in plan.splitlines():
+        if connection.vendor == "mysql":
+            # id, select_type, table, type, possible_keys, key, …
+            reads = line.split()
+            assert reads[2] != table or reads[5].startswith(("django_jobs_", "PRIMARY")), plan
+        elif connection.vendor == "sqlite":
+            assert table not in line or "INDEX" in line, plan
+        else:
+            assert f"Seq Scan on {table}" not in line, plan
+            assert line != "JIT:", "it takes a second to compile what takes a millisecond"
+
+
+def test_where_queues_have_limits_nothing_reads_what_waits_or_ended(worker: Worker) -> None:
+    fill(5000, Status.READY, queue="full")
+    fill(3, Status.RUNNING, queue="full")
+    fill(50, Status.READY, queue="mail")
+    Queue.objects.bulk_create([Queue(name="full", limit=3), Queue(name="mail", limit=20)])
+    found: list[Glance] = []
+    looked = explained_each(lambda: found.append(glance(worker, QueueFilter(), "default")))
+    openings = found[0].openings
+    assert openings == Openings({"mail": 20}, ("default",))
+    claims: list[Claim] = []
+    claimed = explained_each(
+        lambda: claims.extend(claim(worker, QueueFilter(), 100, "default", openings=openings))
+    )
+    assert len(claims) == 100
+    for _sql, plan in (*looked, *claimed):
+        assert_by_an_index(plan)
+    # The first of each queue, in its order.
+    unions = [plan for sql, plan in (*looked, *claimed) if "UNION ALL" in sql]
+    assert len(unions) == 2
+    for plan in unions:
+        parts = [line for line in plan.splitlines() if "django_jobs_ready_in_queue" in line]
+        assert len(parts) == 2, plan
+    assert_found_by_key(claimed[-1][1])
 
 
 @pytest.mark.usefixtures("worker")

@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_jobs import enqueue_many
-from django_jobs.claim import Claim, claim, glance
+from django_jobs.claim import Claim, claim
 from django_jobs.failure import Failure
+from django_jobs.look import glance
 from django_jobs.models import Job, Status, Worker
 from django_jobs.policy import SUCCEEDED, Kind, Next, Outcome
 from django_jobs.promote import promote
@@ -116,7 +117,7 @@ def plan(rows: QuerySet[Job]) -> str:
 
 
 @pytest.fixture
-def history(transactional_db: None) -> None:
+def history(renewed: None) -> None:
     """Ten thousand finished jobs among a few that wait, with fresh statistics."""
     now = timezone.now()
 
@@ -144,8 +145,6 @@ def history(transactional_db: None) -> None:
     analyze()
 
 
-# Not in a transaction that is rolled back: ANALYZE TABLE commits on MariaDB.
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("history")
 class TestPlans:
     def test_rescue_reads_the_running_jobs_only(self) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from django_jobs import enqueue_many
 from django_jobs.backend import DatabaseBackend
 from django_jobs.compat import (
     HAS_DJANGO_TASKS,
@@ -65,6 +66,12 @@ def heard():
     yield said
     for name, receiver in receivers.items():
         SIGNALS[name].disconnect(receiver)
+
+
+def test_each_job_of_a_bulk_is_told_of_once_in_its_order(heard):
+    ids = enqueue_many(tasks.add, [(n, n) for n in range(3)])
+    ready = TaskResultStatus.READY
+    assert heard == [("enqueued", DatabaseBackend, each, ready, 0, 0) for each in ids]
 
 
 def test_a_job_that_succeeds_sends_each_signal_once(heard):

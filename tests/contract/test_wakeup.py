@@ -12,12 +12,12 @@ from django.db import connection, transaction
 from django_jobs import enqueue_many
 from django_jobs.compat import task_backends
 from django_jobs.conf import QUEUE_NAME
-from django_jobs.db.wakeup import AGAIN_SECONDS, CANCEL, CHANNEL, QUIET_SECONDS, bell
-from django_jobs.models import Job
+from django_jobs.db.wakeup import AGAIN_SECONDS, CANCEL, CHANNEL, COMMAND, QUIET_SECONDS, bell
+from django_jobs.models import Job, Worker
 from django_jobs.worker.config import WorkerConfig
 from django_jobs.worker.process import WorkerProcess
-from tests.factories import JobFactory
-from tests.sample import tasks
+from tests.factories import JobFactory, WorkerFactory
+from tests.sample import tasks, unique
 from tests.support.sessions import other_session
 from tests.support.waiting import wait_until
 
@@ -81,6 +81,13 @@ class TestTold:
         tasks.add.using(queue_name="mail").enqueue(1, 2)
         assert told() == ["default", "mail"]
 
+    def test_of_what_comes_after_a_unique_job_that_is_there(self, told: Any) -> None:
+        unique.by_all.enqueue("a")
+        assert told() == ["default"]
+        unique.by_all.enqueue("a")
+        tasks.add.enqueue(1, 2)
+        assert told() == ["default"]
+
     def test_of_cancelled_jobs_once_for_a_transaction(self, told: Any) -> None:
         jobs = [JobFactory(running=True) for _ in range(3)]
         with transaction.atomic():
@@ -91,11 +98,23 @@ class TestTold:
         assert told() == []
         assert not QUEUE_NAME.fullmatch(CANCEL)
 
+    def test_of_what_a_worker_is_told_once_that_is_committed(self, told: Any) -> None:
+        WorkerFactory()
+        with transaction.atomic():
+            assert Worker.objects.quiet() == 1
+            assert told() == []
+        assert told() == [COMMAND]
+        assert Worker.objects.quiet() == 0
+        assert told() == []
+        assert not QUEUE_NAME.fullmatch(COMMAND)
+
     def test_nothing_where_it_is_switched_off(self, told: Any, settings: Any) -> None:
         settings.TASKS = {"default": {**settings.TASKS["default"], "OPTIONS": {"NOTIFY": False}}}
         tasks.add.enqueue(1, 2)
         enqueue_many(tasks.add, [(1, 2)])
         Job.objects.cancel()
+        WorkerFactory()
+        Worker.objects.ask_for_stacks()
         assert told() == []
         assert bell("default", notify=False) is None
 
@@ -157,6 +176,25 @@ def test_it_hears_of_a_cancel_request_and_not_of_a_job() -> None:
             rings.stop()  # a wait that is too long for the test
             session.call(rings.close)
     assert heard == ["cancel", "cancel"]
+
+
+@postgresql
+def test_it_hears_that_a_worker_was_told_something() -> None:
+    rings = bell("default", notify=True)
+    assert rings is not None
+    heard: list[str] = []
+    rings.on_command = lambda: heard.append("command")
+    with other_session() as session:
+        try:
+            session.call(rings.wait, lambda queue: True)
+            WorkerFactory()
+            assert Worker.objects.stop() == 1
+            told = session.start(rings.wait, lambda queue: True)
+            assert told.result(5) is False
+        finally:
+            rings.stop()  # a wait that is too long for the test
+            session.call(rings.close)
+    assert heard == ["command"]
 
 
 @postgresql

@@ -16,17 +16,20 @@ from django.core.management.base import BaseCommand
 
 import django_jobs
 from django_jobs import Backoff, Cancel, ShuttingDown, Snooze, TimedOut
+from django_jobs.admin.control import STACKS
+from django_jobs.admin.control import VERBS as WORKER_VERBS
 from django_jobs.admin.verbs import VERBS
 from django_jobs.claim import Claim
 from django_jobs.conf import READERS, Options
 from django_jobs.exceptions import UnknownTask
 from django_jobs.failure import Failure
 from django_jobs.log import log_ended, log_job
-from django_jobs.models import Job, Status
+from django_jobs.models import Job, Status, Worker
 from django_jobs.policy import Kind, Policy, after_unavailable, decide
 from django_jobs.results import RESULT_STATUS
 from django_jobs.task import UNSET, job
 from django_jobs.worker.stop import Exit
+from tests import gate
 from tests.docs.blocks import DOCS, PAGES, ROOT, code, name, table
 from tests.docs.nodes import assert_exists, named_tests
 from tests.run import EVERY_DATABASE
@@ -285,6 +288,14 @@ class TestAdmin:
             assert statuses == verb.statuses
             assert code(row[3]) == f"{verb.name}_job"
 
+    def test_what_a_worker_is_told(self) -> None:
+        rows = table(DOCS / "howto" / "workers.md", "## Tell it something")
+        verbs = (*WORKER_VERBS, STACKS)
+        assert [row[0] for row in rows] == [str(verb.label) for verb in verbs]
+        written = [code(row[2]) for row in rows]
+        assert written == ["control_worker"] * len(WORKER_VERBS) + ["view_worker_stacks"]
+        assert set(written) == {codename for codename, _ in Worker._meta.permissions}
+
 
 class TestGlossary:
     def test_statuses(self) -> None:
@@ -308,6 +319,22 @@ class TestGuarantees:
         for section in re.split(r"^## (?=\d)", self.TEXT, flags=re.MULTILINE)[1:]:
             section = section.split("\n## ")[0]
             assert "Tests:\n`tests/" in section or "**Not in this release.**" in section, section
+
+
+class TestContributing:
+    PAGE = DOCS / "contributing.md"
+
+    def test_targets(self) -> None:
+        text = (ROOT / "Makefile").read_text()
+        targets = re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE)
+        written = [code(row[0]).removeprefix("make ") for row in table(self.PAGE, "## Targets")]
+        assert sorted(written) == sorted(set(targets) - {"help"})
+
+    def test_what_has_to_be_covered(self) -> None:
+        written = [f"django_jobs/{code(row[0])}" for row in table(self.PAGE, "## Coverage")]
+        assert written == list(gate.CORE)
+        assert f"Of the whole package, {gate.PACKAGE_PERCENT} % have" in self.PAGE.read_text()
+        assert gate.CORE_PERCENT == 100
 
 
 class TestLinks:

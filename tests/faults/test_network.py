@@ -111,7 +111,7 @@ def test_a_server_that_is_away_for_a_while(start: StartWorker, proxy: Proxy) -> 
     worker.wait_for("started: attempt 1")
     waiting = [tasks.sleep.enqueue(0.01) for _ in range(10)]
     proxy.refuse()
-    worker.wait_for("succeeded", timeout=20)
+    worker.wait_for("succeeded", timeout=40)
     worker.wait_for("Database trouble", count=5)
     assert job(running).status == Status.RUNNING, "there is nobody to tell"
     proxy.heal()
@@ -131,9 +131,9 @@ def test_a_black_hole_is_noticed_and_survived(start: StartWorker, proxy: Proxy) 
     worker.wait_for("started: attempt 1")
     proxy.stall()
     # It fences itself off, without having heard anything.
-    worker.wait_for("lost its claim", timeout=20)
-    worker.wait_for("No answer from the database", timeout=20)
-    worker.wait_for("Database trouble", timeout=20)
+    worker.wait_for("lost its claim", timeout=40)
+    worker.wait_for("No answer from the database", timeout=40)
+    worker.wait_for("Database trouble", timeout=40)
     assert worker.running, worker
     proxy.heal()
     works_again("black hole")
@@ -184,7 +184,7 @@ def test_the_answer_to_a_claim_is_lost(start: StartWorker, proxy: Proxy) -> None
     result = tasks.sleep.enqueue(0)
     assert lost.wait(20), worker
     assert job(result).status == Status.RUNNING, "the server has done it"
-    row = wait_for_status(result, Status.SUCCESSFUL, timeout=20)
+    row = wait_for_status(result, Status.SUCCESSFUL, timeout=40)
     assert (row.attempts, row.claim_no) == (1, 2), "given back, with the attempt"
     assert outcomes(result) == [], "it was never started"
     stops_well(worker)

@@ -19,13 +19,13 @@ def test_jobs_do_not_wait_behind_a_slow_one_while_another_worker_is_idle(
     start_worker: StartWorker,
 ) -> None:
     enqueue_many(tasks.add, [(n, 1) for n in range(300)])  # so that it expects fast ones
-    slow = tasks.sleep.enqueue(20)
+    slow = tasks.sleep.enqueue(60)
     enqueue_many(tasks.add, [(n, 1) for n in range(30)])
     first = start_worker("--threads", "1", "--shutdown-timeout", "1")
     wait_for_status(slow, Status.RUNNING)
     second = start_worker("--threads", "1")
     rest = Job.objects.exclude(pk=slow.id)
-    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL}, 10)
+    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL}, 30)
     assert job(slow).status == Status.RUNNING
     assert set(rest.values_list("attempts", flat=True)) == {1}
     assert not JobAttempt.objects.exists(), "what never started leaves no history"
@@ -36,8 +36,8 @@ def test_jobs_do_not_wait_behind_a_slow_one_while_another_worker_is_idle(
 
 
 def test_a_stop_gives_back_what_was_claimed_ahead(start_worker: StartWorker) -> None:
-    enqueue_many(tasks.sleep, [(0.01,)] * 500)
-    worker = start_worker("--threads", "2")
+    enqueue_many(tasks.sleep, [(0.01,)] * 2000)
+    worker = start_worker("--threads", "8")  # so that the line is long enough never to be empty
     worker.wait_for("succeeded", count=20)
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0, worker

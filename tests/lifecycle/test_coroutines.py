@@ -69,7 +69,7 @@ def test_coroutines_run_while_all_threads_are_taken(start_worker: StartWorker) -
 def test_a_cancelled_one_ends_at_its_await(start_worker: StartWorker) -> None:
     result = tasks.report_progress_async.enqueue()
     worker = start_worker("--threads", "1", options=SHORT_LEASE)
-    wait_until(lambda: job(result).metadata.get("progress", {}).get("note") == "half", 10)
+    wait_until(lambda: job(result).metadata.get("progress", {}).get("note") == "half", 40)
     Job.objects.filter(pk=result.id).cancel()
     wait_for_status(result, Status.CANCELLED)
     assert outcomes(result) == ["CANCELLED"]
@@ -167,7 +167,7 @@ def test_what_stands_behind_one_that_holds_up_the_loop_is_given_back(
     first.wait_for("released before it started")
     second = start_worker("--threads", "1")
     rest = Job.objects.filter(~Q(pk=blocking.id))
-    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL}, 10)
+    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL}, 40)
     assert set(rest.values_list("attempts", flat=True)) == {1}
     for worker in (second, first):
         worker.terminate()

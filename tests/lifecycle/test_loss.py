@@ -19,6 +19,10 @@ from .support import LEASE, assert_nothing_runs, job, outcomes, wait_for_status
 StartWorker = Callable[..., Process]
 
 SHORT_LEASE = {"LEASE": LEASE}
+# Seconds until a running job hears that it is cancelled. Two are promised; the rest is for
+# machines that are busy.
+SOON = 10
+STARTED = "started: attempt 1"
 
 
 def test_a_killed_workers_job_is_rescued_and_costs_an_attempt(start_worker: StartWorker) -> None:
@@ -40,14 +44,14 @@ def test_rescue_takes_no_longer_than_the_lease_and_a_third(start_worker: StartWo
     result = tasks.wait.enqueue(30)
     other = start_worker("--threads", "1", options={"LEASE": lease})
     killed = start_worker("--threads", "1", options={"LEASE": lease})
-    row = wait_for_status(result, Status.RUNNING)
-    owner = Worker.objects.get(pk=row.worker_id).pid
+    wait_until(lambda: STARTED in other.output + killed.output, 30, lambda: f"{other}{killed}")
+    owner = Worker.objects.get(pk=job(result).worker_id).pid
     runs, rescuer = (killed, other) if owner == killed.pid else (other, killed)
     runs.kill()
     started = time.monotonic()
     rescuer.wait_for("started: attempt 2")
     # The scaled-down form of 40 seconds for a lease of 30, plus what a loaded machine takes.
-    assert time.monotonic() - started < lease * 4 / 3 + 2
+    assert time.monotonic() - started < lease * 4 / 3 + 6
 
 
 def test_a_killed_worker_at_the_last_attempt_leaves_a_dead_job(start_worker: StartWorker) -> None:
@@ -135,7 +139,7 @@ def test_a_cancelled_job_hears_of_it_long_before_the_next_heartbeat(
     beat = wait_until(Worker.objects.first).last_heartbeat_at
     cancel = reverse("admin:django_jobs_job_cancel", args=[result.id])
     assert admin_client.post(cancel).status_code == 302
-    wait_for_status(result, Status.CANCELLED, timeout=30)
+    wait_for_status(result, Status.CANCELLED, timeout=SOON)
     assert wait_until(Worker.objects.first).last_heartbeat_at == beat
 
 
@@ -149,7 +153,7 @@ def test_without_a_notify_it_hears_of_it_at_the_next_heartbeat(start_worker: Sta
 def test_progress_is_written_while_the_job_runs(start_worker: StartWorker) -> None:
     result = tasks.report_progress.enqueue()
     start_worker(options=SHORT_LEASE)
-    wait_until(lambda: job(result).metadata.get("progress", {}).get("note") == "half", 10)
+    wait_until(lambda: job(result).metadata.get("progress", {}).get("note") == "half", 40)
     assert job(result).status == Status.RUNNING
     Job.objects.filter(pk=result.id).cancel()
     wait_for_status(result, Status.CANCELLED)

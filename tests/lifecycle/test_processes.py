@@ -51,7 +51,7 @@ def test_both_run_jobs_and_stop_at_a_signal(two: Process) -> None:
         wait_for_status(result, Status.SUCCESSFUL)
     assert len(set(Job.objects.values_list("worker_id", flat=True))) == 2
     last = tasks.sleep.enqueue(1)
-    wait_for_status(last, Status.RUNNING)
+    two.wait_for("started: attempt 1", count=9)  # what has not started is given back
     two.terminate()
     assert two.wait() == 0, two
     wait_for_status(last, Status.SUCCESSFUL)
@@ -60,8 +60,8 @@ def test_both_run_jobs_and_stop_at_a_signal(two: Process) -> None:
 
 def test_a_killed_worker_is_replaced_and_its_job_runs_again(two: Process) -> None:
     result = tasks.sleep.enqueue(2)
-    running = wait_for_status(result, Status.RUNNING)
-    victim = Worker.objects.get(pk=running.worker_id)
+    two.wait_for("started: attempt 1")
+    victim = Worker.objects.get(pk=job(result).worker_id)
     os.kill(victim.pid, signal.SIGKILL)
     two.wait_for("SIGKILL")
     wait_until(lambda: len(pids() - {victim.pid}) == 2, 30, lambda: str(two))
@@ -75,8 +75,8 @@ def test_the_jobs_of_a_killed_worker_do_not_wait_for_its_lease(start_worker: Sta
     process = start_worker("--processes", "2", "--threads", "2", options=long)
     wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
     result = tasks.sleep.enqueue(2)
-    running = wait_for_status(result, Status.RUNNING)
-    victim = Worker.objects.get(pk=running.worker_id)
+    process.wait_for("started: attempt 1")
+    victim = Worker.objects.get(pk=job(result).worker_id)
     os.kill(victim.pid, signal.SIGKILL)
     process.wait_for("rescued from the lost worker", timeout=40)
     assert wait_for_status(result, Status.SUCCESSFUL, timeout=40).attempts == 2
@@ -107,9 +107,10 @@ def test_a_frozen_worker_is_killed_before_its_lease_ends(start_worker: StartWork
     process = start_worker("--processes", "2", "--threads", "1", options={"LEASE": 8})
     wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
     result = tasks.sleep.enqueue(1)
-    victim = Worker.objects.get(pk=wait_for_status(result, Status.RUNNING).worker_id)
+    process.wait_for("started: attempt 1")
+    victim = Worker.objects.get(pk=job(result).worker_id)
     os.kill(victim.pid, signal.SIGSTOP)
-    process.wait_for("is killed: nothing was heard of it", timeout=20)
+    process.wait_for("is killed: nothing was heard of it", timeout=40)
     assert wait_for_status(result, Status.SUCCESSFUL).attempts == 2
     buried = Worker.objects.get(pk=victim.pk)
     assert buried.stopped_at < buried.last_heartbeat_at + timedelta(seconds=8)
@@ -137,7 +138,7 @@ def test_a_degraded_worker_is_replaced(start_worker: StartWorker) -> None:
     wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
     result = slow.ignore.enqueue(60)
     victim = Worker.objects.get(pk=wait_for_status(result, Status.RUNNING).worker_id)
-    process.wait_for(f"Worker {victim.pid} ended with 75", timeout=20)
+    process.wait_for(f"Worker {victim.pid} ended with 75", timeout=40)
     row = wait_for_status(result, Status.SCHEDULED)
     assert (row.attempts, row.crashes, outcomes(result)) == (1, 0, ["TIMED_OUT"])
     wait_until(lambda: len(pids() - {victim.pid}) == 2, 30, lambda: str(process))
@@ -150,16 +151,17 @@ def test_a_worker_whose_own_end_hangs_is_replaced(start_worker: StartWorker) -> 
     process = start_worker("--processes", "2", *options, options=OPTIONS)
     wait_until(lambda: Worker.objects.live().count() == 2, 30, lambda: str(process))
     tasks.leave_a_pool_at_work.enqueue(60)
-    process.wait_for("ended with 0", timeout=20)
+    process.wait_for("ended with 0", timeout=40)
     process.terminate()
     assert process.wait() == 0, process
 
 
 def test_a_second_signal_reaches_the_workers(two: Process) -> None:
-    wait_for_status(tasks.sleep.enqueue(30), Status.RUNNING)
+    tasks.sleep.enqueue(30)
+    two.wait_for("started: attempt 1")  # what has not started is given back at once
     two.terminate()
     two.wait_for("Stopping: SIGTERM", count=3)  # the supervisor, and both workers
-    wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() == 1, 5)
+    wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() == 1, 20)
     two.terminate()
     assert two.wait() == 1, two
     assert not Job.objects.filter(status=Status.RUNNING).exists()
@@ -168,8 +170,7 @@ def test_a_second_signal_reaches_the_workers(two: Process) -> None:
 def test_workers_end_when_their_supervisor_is_killed(two: Process) -> None:
     orphans = pids()
     running = [tasks.sleep.enqueue(1) for _ in range(4)]
-    for result in running:
-        wait_for_status(result, Status.RUNNING)
+    two.wait_for("started: attempt 1", count=len(running))
     two.kill()
     wait_until(lambda: all(map(is_gone, orphans)), 30, lambda: str(two))
     assert {(job(r).status, job(r).attempts) for r in running} == {(Status.SUCCESSFUL, 1)}

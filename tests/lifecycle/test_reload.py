@@ -54,7 +54,7 @@ def test_a_signal_to_the_parent_alone_stops_the_worker(
 
 def test_a_ctrl_c_reaches_both_and_counts_once(reloading: Process) -> None:
     result = tasks.sleep.enqueue(1.5)
-    wait_for_status(result, Status.RUNNING)
+    reloading.wait_for("started: attempt")  # what has not started is given back
     os.killpg(reloading.pid, signal.SIGINT)
     assert reloading.wait() == 0, reloading
     wait_for_status(result, Status.SUCCESSFUL)
@@ -64,13 +64,13 @@ def test_a_ctrl_c_reaches_both_and_counts_once(reloading: Process) -> None:
 def test_a_signal_after_a_change_stops_with_the_code_of_a_stop(
     start_worker: StartWorker, module: Path
 ) -> None:
-    result = tasks.sleep.enqueue(5)
+    tasks.sleep.enqueue(5)
     worker = start_worker(
         "--reload",
         options={"TASK_MODULES": ["changing"]},
         env={"PYTHONPATH": f"{module.parent}:."},
     )
-    wait_for_status(result, Status.RUNNING, timeout=30)
+    worker.wait_for("started: attempt", timeout=30)
     time.sleep(WATCH_SECONDS)
     module.write_text("a = 2\n")
     worker.wait_for("changing.py changed")

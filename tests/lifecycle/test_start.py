@@ -74,6 +74,7 @@ def test_tables_that_are_not_migrated(processes: Processes, tmp_path: Path) -> N
 def test_a_server_that_is_not_there(processes: Processes) -> None:
     scheme = {"postgresql": "postgres", "mysql": "mysql"}[connection.vendor]
     worker = processes.worker(env={"DATABASE_URL": f"{scheme}://nobody@127.0.0.1:9/none"})
-    assert worker.wait() == 3, worker
+    # Not as what is misconfigured: a host whose database is late starts its worker again.
+    assert worker.wait() == 75, worker
     assert "can't be reached" in worker.output
     assert "Traceback" not in worker.output

@@ -3,6 +3,6 @@
 from django_jobs import job
 
 
-@job(aliases=("tests.sample.old.mail", "tests.sample.renamed.mail"))
+@job(aliases=("tests.sample.old.mail", "tests.sample.renamed.mail"), tags=("mail",))
 def mail(number: int) -> int:
     return number + 1

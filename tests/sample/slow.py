@@ -121,6 +121,12 @@ def leave_the_database_alone() -> None:
     pass
 
 
+@job(timeout=10)
+def limit_after_a_rollback() -> Any:
+    _roll_back()
+    return limit()
+
+
 @job
 def without_a_timeout() -> Any:
     Queue.objects.count()
@@ -129,14 +135,12 @@ def without_a_timeout() -> Any:
 
 @job(timeout=60, max_attempts=1)
 def cut_short_by_its_own_limit() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            {
-                "postgresql": "SET statement_timeout = 50",
-                "mysql": "SET SESSION max_statement_time = 0.05",
-            }[connection.vendor]
-        )
-    connection.cursor().execute(STATEMENTS[connection.vendor])
+    # In one, so that nothing can come in between, however slow the machine is.
+    limit = {
+        "postgresql": "SET statement_timeout = 50;",
+        "mysql": "SET STATEMENT max_statement_time = 0.05 FOR",
+    }[connection.vendor]
+    connection.cursor().execute(f"{limit} {STATEMENTS[connection.vendor]}")
 
 
 @job(timeout=0.5, backoff=AGAIN_LATER)

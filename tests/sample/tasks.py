@@ -71,9 +71,22 @@ def overrun(context: JobContext) -> None:
     context.wait(30)
 
 
+@job(tags=("words", "mail"))
+def plain_words(*args: Any, **kwargs: Any) -> None:
+    pass
+
+
 @job
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
+
+
+@job
+def sleep_timed(seconds: float) -> list[float]:
+    """When it started and ended, by the clock of this host."""
+    started = time.time()
+    time.sleep(seconds)
+    return [started, time.time()]
 
 
 @job(takes_context=True, queue_name="nice")

@@ -58,10 +58,13 @@ LEGAL: Final = {
 
 @dataclass
 class Modelled:
-    """A job as it should be; ``history`` is by claim number."""
+    """
+    A job as it should be; ``history`` is by claim number. Those that are ``unique`` have one key.
+    """
 
     max_attempts: int
     status: str
+    unique: bool = False
     due: bool = False
     attempts: int = 0
     claim_no: int = 0
@@ -75,7 +78,8 @@ class Modelled:
         """As ``rows()`` of the test reads it."""
         ended = self.status in FINISHED
         counts = (self.attempts, self.max_attempts, self.claim_no, self.crashes)
-        return self.status, *counts, self.owner, self.asked, ended, self.claim_no > 0
+        holds = self.unique and not ended
+        return self.status, *counts, self.owner, self.asked, ended, self.claim_no > 0, holds
 
     def owned_by(self, claim_no: int) -> bool:
         return self.status == "RUNNING" and self.claim_no == claim_no

@@ -9,12 +9,41 @@ from contextlib import contextmanager
 from threading import Barrier
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import connections
+from django.db import OperationalError, connection, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT = 30  # seconds
+
+# How to list the other sessions of the test database, and how to end one.
+SESSIONS = {
+    "postgresql": (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid()",
+        "SELECT pg_terminate_backend({})",
+    ),
+    "mysql": (
+        "SELECT id FROM information_schema.processlist WHERE db = database()"
+        " AND id <> connection_id()",
+        "KILL {}",
+    ),
+}
+
+
+def end_other_sessions() -> int:
+    """End all sessions of the test database but this one; how many there were."""
+    listing, ending = SESSIONS[connection.vendor]
+    ended = 0
+    with connection.cursor() as cursor:
+        cursor.execute(listing)
+        for (number,) in cursor.fetchall():
+            try:
+                cursor.execute(ending.format(number))
+                ended += 1
+            except OperationalError:
+                continue  # it has ended by itself meanwhile
+    return ended
 
 
 class Session:

@@ -31,11 +31,14 @@ def plain(order_id: int) -> str:
     timeout=30,
     backoff=Backoff(base=5, maximum=600, jitter=0.2),
     give_up_on=(ValueError,),
+    tags=("billing", "mail"),
 )
 def send_invoice(order_id: int, copy_to: str = "") -> None: ...
 
 
-@job(takes_context=True, backoff=lambda exception, task_result: timedelta(minutes=1))
+@job(
+    takes_context=True, tags=("slow",), backoff=lambda exception, task_result: timedelta(minutes=1)
+)
 def with_context(context: JobContext, order_id: int) -> int:
     context.check()
     context.wait(1.5)
@@ -49,12 +52,22 @@ def with_context(context: JobContext, order_id: int) -> int:
 async def coroutine(order_id: int) -> None: ...
 
 
+@job(unique=True)
+def refresh(order_id: int) -> None: ...
+
+
+@job(unique=("order_id",), takes_context=True)
+def refresh_with_context(context: JobContext, order_id: int) -> None: ...
+
+
 def right() -> None:
     plain.enqueue(1)
     plain.enqueue(order_id=1)
     send_invoice.enqueue(1, copy_to="a@example.com")
     with_context.enqueue(order_id=1)
     coroutine.enqueue(1)
+    refresh.enqueue(1)
+    refresh_with_context.enqueue(order_id=1)
     text: str = plain.call(1)
     job_id: str | None = enqueue_on_commit(send_invoice, order_id=1)
     job_id = on_commit(send_invoice, using="other").enqueue(order_id=1)
@@ -89,8 +102,16 @@ def wrong_steering() -> None:
     Backoff(base="5")  # error: arg-type
 
 
+@job(tags="billing")  # error: call-overload, untyped-decorator
+def one_tag() -> None: ...
+
+
 @job(max_attempts="8")  # error: call-overload, untyped-decorator
 def wrong_figure() -> None: ...
+
+
+@job(unique="order_id")  # error: call-overload, untyped-decorator
+def wrong_key(order_id: int) -> None: ...
 
 
 @job(takes_context=True)  # error: arg-type

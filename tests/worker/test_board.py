@@ -21,9 +21,27 @@ def claims(count: int) -> list[Claim]:
     ]
 
 
-def run_one(board: Board, seconds: float) -> None:
+class Clock:
+    """Stands still but for the jobs that are run."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(line_module, "time", made)
+    return made
+
+
+def run_one(board: Board, seconds: float, clock: Clock | None = None) -> None:
     taken = board.take()
     assert isinstance(taken, Claim)
+    if clock is not None:
+        clock.now += seconds
     board.ran(taken, recording=True, seconds=seconds)
     board.recorded([taken])
 
@@ -58,14 +76,26 @@ def test_slow_jobs_are_not_claimed_ahead() -> None:
     assert board.room() == (2, 0)
 
 
-def test_one_slow_job_counts_at_once() -> None:
+def test_one_slow_job_counts_at_once(clock: Clock) -> None:
     board = Board(threads=1, lease=30)
     board.add(claims(21))
     for _ in range(20):
-        run_one(board, seconds=0.001)
+        run_one(board, 0.001, clock)
     assert board.room()[1] > 50
-    run_one(board, seconds=3)
+    run_one(board, 3, clock)
     assert board.room() == (1, 0)
+
+
+def test_one_that_waited_for_its_turn_among_fast_ones_is_not_slow(clock: Clock) -> None:
+    board = Board(threads=10, lease=30)
+    board.add(claims(60))
+    for n in range(60):
+        clock.now += 0.0001
+        taken = board.take()
+        assert isinstance(taken, Claim)
+        # Each tenth was in the middle of its work while the others had the interpreter.
+        board.ran(taken, recording=False, seconds=0.0001 if n % 10 else 0.045)
+    assert board.room() == (10, 1000)
 
 
 def test_the_line_is_refilled_by_half_of_it() -> None:
@@ -101,7 +131,7 @@ def test_what_stands_in_line_too_long_is_given_back(monkeypatch: Any) -> None:
 def test_nothing_is_claimed_past_the_lease() -> None:
     board = Board(threads=4, lease=0.01)
     time.sleep(0.02)
-    assert not board.holds_lease
+    assert not board.lease.is_held
     assert board.room() == (0, 0)
     (claim,) = claims(1)
     board.add([claim])
@@ -111,13 +141,14 @@ def test_nothing_is_claimed_past_the_lease() -> None:
     assert board.room() == (3, 0)
 
 
-def test_outcomes_that_wait_for_the_database_hold_up_claims() -> None:
+def test_outcomes_that_wait_for_the_database_hold_up_claims(clock: Clock) -> None:
     board = Board(threads=4, lease=30)
     many = claims(UNRECORDED_MAX + 5)
     board.add(many)
     for _ in many:
         taken = board.take()
         assert isinstance(taken, Claim)
+        clock.now += 1
         board.ran(taken, recording=True, seconds=1)
     assert board.room() == (0, 0)
     board.recorded(many[:1])
@@ -221,9 +252,27 @@ class TestAlone:
         board.take()
         board.set_apart(suspect, on_loop=True)
         assert board.loop.take() == []
-        board.ran(first, recording=False, seconds=1)
-        board.recorded([])
+        board.ran(first, recording=True, seconds=1)
+        board.recorded([first])
         assert board.loop.take() == [suspect]
+
+    @pytest.mark.parametrize("on_loop", [False, True])
+    def test_it_starts_also_where_what_ran_before_has_lost_its_claim(self, on_loop: bool) -> None:
+        board = Board(threads=1, lease=30, coroutines=1)
+        thread, coroutine, suspect = claims(3)
+        board.add([thread])
+        assert board.take() is thread
+        board.loop.add([coroutine])
+        assert board.loop.take() == [coroutine]
+        board.set_apart(suspect, on_loop=on_loop)
+        board.ran(thread, recording=False, seconds=1)
+        assert board.loop.ran(coroutine, recording=False)
+        board.wait_for_room(0.01)  # as the claimer does meanwhile
+        if on_loop:
+            assert board.loop.take() == [suspect]
+        else:
+            assert board.busy_threads() == 1, "else the next line would wait for ever"
+            assert board.take() is suspect
 
     def test_one_that_loses_its_claim_leaves_the_board_free(self) -> None:
         board = Board(threads=2, lease=30)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_jobs.claim import Waiting, claim
+from django_jobs.claim import claim
 from django_jobs.compat import task_backends, task_started
 from django_jobs.ids import uuid7
+from django_jobs.look import Waiting
 from django_jobs.models import Job, JobAttempt, Queue, Status
 from django_jobs.queues import QueueFilter
 from django_jobs.worker import process as process_module
@@ -171,7 +172,7 @@ def test_connections_are_bounded_and_not_leaked(start_worker: Callable[..., Any]
 
 
 def waiting(path: str, attempts: int = 0) -> Waiting:
-    return Waiting(uuid7(), f"tests.sample.tasks.{path}", attempts, 2)
+    return Waiting(uuid7(), f"tests.sample.tasks.{path}", "default", attempts, 2)
 
 
 class TestRoom:

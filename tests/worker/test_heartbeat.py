@@ -10,12 +10,15 @@ from django_jobs.exceptions import LeaseLost
 from django_jobs.ids import uuid7
 from django_jobs.models import Job, Worker
 from django_jobs.worker.board import Board
+from django_jobs.worker.control import Control
 from django_jobs.worker.heartbeat import Heartbeat
 from tests.factories import WorkerFactory
 
 
 def heartbeat(worker: Worker, board: Board) -> Heartbeat:
-    return Heartbeat(worker, task_backends["default"], board, "default", lambda finished: None)
+    control = Control(board, lambda claim: "", lambda received: None)
+    backend = task_backends["default"]
+    return Heartbeat(worker, backend, board, "default", lambda finished: None, control)
 
 
 @pytest.mark.django_db

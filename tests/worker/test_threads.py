@@ -10,7 +10,8 @@ import pytest
 from django_jobs.claim import Claim
 from django_jobs.compat import task_backends, task_finished
 from django_jobs.context import JobContext
-from django_jobs.models import Job, Worker
+from django_jobs.models import Job, Status, Worker
+from django_jobs.record import record
 from django_jobs.worker import claimer as claimer_module
 from django_jobs.worker.claimer import Claimer
 from django_jobs.worker.config import WorkerConfig
@@ -96,6 +97,59 @@ def test_a_stop_does_not_wait_for_a_million_due_jobs(
     )
     claimer._look()
     assert len(rounds) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_claimer_rests_where_nothing_that_is_ready_may_stand_in_line(
+    process: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.heartbeat.register()
+    board, claimer = process.board, process.claimer
+    short, long = (Claim(JobFactory(running=True), None, "here") for _ in range(2))
+    for claim in (short, long):
+        board.add([claim])
+        assert board.take() is claim
+        if claim is short:
+            board.ran(short, recording=False, seconds=0.001)
+    assert board.room() == (0, 100)
+    last_attempt = JobFactory(max_attempts=1)
+    rests: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        rests.append(seconds)
+        claimer.stop()
+        return False
+
+    monkeypatch.setattr(board, "wait", wait)
+    claimer._loop()
+    assert rests == [claimer_module.LOOK_PAST_PAUSE]
+    last_attempt.refresh_from_db()
+    assert last_attempt.status == Status.READY
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lapsed", [False, True])
+def test_claims_whose_answer_comes_after_the_lease_are_not_run(
+    process: WorkerProcess, *, lapsed: bool
+) -> None:
+    process.heartbeat.register()
+    job = JobFactory()
+    claimer: Claimer = process.claimer
+    room = claimer._room()
+    claims, _full = claimer._claim(room)
+    if lapsed:
+        process.board.lease._until = time.monotonic()
+        process.heartbeat._renew()  # it holds again, and others were free to act in between
+    claimer._add(claims, room)
+    if not lapsed:
+        assert process.board.take() is claims[0]
+        return
+    assert process.board.withdraw(lambda claim: True) == []
+    finished = process.recorder._queue.get_nowait()
+    assert finished is not None
+    assert record([finished], "default") == []
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Status.READY, 0)
 
 
 @pytest.mark.django_db(transaction=True)

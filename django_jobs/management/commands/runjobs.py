@@ -89,7 +89,7 @@ class Command(BaseCommand):
         try:
             process = configure(options)
         except Misconfigured as error:
-            raise CommandError(str(error), returncode=Exit.MISCONFIGURED) from error
+            raise CommandError(str(error), returncode=error.exit_code) from error
         if options["check"]:
             self.stdout.write(process.banner())
             return

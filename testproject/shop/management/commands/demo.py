@@ -24,7 +24,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"\nTo look at it:  {command}\n"
             "  the orders    http://127.0.0.1:8000/\n"
-            "  the jobs      http://127.0.0.1:8000/admin/django_jobs/job/\n"
+            "  the jobs      http://127.0.0.1:8000/admin/django_jobs/\n"
             f"  log in as {NAME}, password {PASSWORD}"
         )
 
