@@ -74,6 +74,7 @@ class Claimer(threading.Thread):
         # Of the last look: None where no job waited in a queue that has a limit.
         self._openings: Openings | None = None
         self._mixed = False  # whether coroutine jobs were among those seen last
+        self._peeked_at = 0.0
 
     def stop(self) -> None:
         """Claim nothing more; returns at once."""
@@ -160,9 +161,13 @@ class Claimer(threading.Thread):
     def _peeks(self, room: Room) -> bool:
         """
         Whether to look at what waits before a claim. A claim can't know which jobs are
-        coroutines: only this process can, by their tasks.
+        coroutines: only this process can, by their tasks. While all slots are taken, it passes
+        over jobs in their last attempt, coroutines among them, so now and then it looks.
         """
-        return self.board.loop.most > 0 and (self._mixed or not room.slots + room.ahead)
+        if not self.board.loop.most:
+            return False
+        is_late = time.monotonic() - self._peeked_at >= self.config.interval
+        return self._mixed or not (room.slots or (room.ahead and not is_late))
 
     def _claim(self, room: Room) -> tuple[list[Claim], bool]:
         """Also tells whether there was as much as was wanted, so that there may be more."""
@@ -175,6 +180,7 @@ class Claimer(threading.Thread):
             return claims, len(claims) == room.slots + room.ahead
         past = LOOK_PAST if room.is_one_sided else 0
         most = sum(room) + past
+        self._peeked_at = time.monotonic()
         waiting = peek(self.worker, self.config.queues, most, self.using, self._openings)
         self._mixed = any(is_coroutine(path) for path in {job.task_path for job in waiting})
         wanted = list(room.fitting(waiting, self._limited()))[: min(MIXED_BATCH, self._left())]

@@ -66,6 +66,20 @@ def test_coroutines_run_while_all_threads_are_taken(start_worker: StartWorker) -
     assert_nothing_runs()
 
 
+def test_one_in_its_last_attempt_runs_while_all_threads_are_taken(
+    start_worker: StartWorker,
+) -> None:
+    enqueue_many(tasks.add, [(1, 2)] * 100)  # short ones, so that others may wait in line
+    long = enqueue_many(tasks.sleep, [(60,)] * 2)
+    worker = start_worker("--threads", "2", "--shutdown-timeout", "1")
+    for each in long:
+        worker.wait_for(f"{each} started: attempt")
+    wait_for_status(tasks.add_async_once.enqueue(1, 2), Status.SUCCESSFUL)
+    worker.terminate()
+    assert worker.wait() == 1, worker
+    assert_nothing_runs()
+
+
 def test_a_cancelled_one_ends_at_its_await(start_worker: StartWorker) -> None:
     result = tasks.report_progress_async.enqueue()
     worker = start_worker("--threads", "1", options=SHORT_LEASE)

@@ -32,6 +32,11 @@ async def add_async(a: int, b: int) -> int:
     return a + b
 
 
+@job(max_attempts=1)
+async def add_async_once(a: int, b: int) -> int:
+    return a + b
+
+
 @job(max_attempts=3, backoff=Backoff(base=10, maximum=600, jitter=0.2))
 def fail(message: str = "no luck") -> None:
     raise ValueError(message)
