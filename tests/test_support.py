@@ -36,7 +36,7 @@ def test_a_process_that_ends_early_is_not_waited_for(start):
 
 def test_a_line_that_does_not_come_shows_the_output(start):
     process = start("print('hello'); import time; time.sleep(60)")
-    process.wait_for("hello", timeout=20)
+    process.wait_for("hello")
     with pytest.raises(AssertionError, match=r"'ready' from (.|\n)*running\)\nhello"):
         process.wait_for("ready", timeout=0.1)
 
@@ -64,7 +64,7 @@ def alive(pid: int) -> bool:
 
 def test_signals_reach_the_process(start):
     process = start("import time; print('up'); time.sleep(60)")
-    process.wait_for("up", timeout=20)
+    process.wait_for("up")
     process.signal(signal.SIGUSR1)  # not INT or QUIT: a job in the background ignores these
     assert process.wait() == -signal.SIGUSR1
 

@@ -34,7 +34,7 @@ class Visit:
         cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": server}
         context.add_cookies([cookie])
         page = self.page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))

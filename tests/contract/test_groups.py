@@ -282,9 +282,9 @@ class TestTrouble:
         try:
             for _ in range(2):
                 self.put(board, recorder, 1)
-                wait_until(lambda: not board.claims(), 10)
+                wait_until(lambda: not board.claims())
             seen = FailureGroup.objects.values_list("seen", flat=True)
-            wait_until(lambda: list(seen.all()) == [2], 10)
+            wait_until(lambda: list(seen.all()) == [2])
         finally:
             recorder.stop(time.monotonic() + 10)
             recorder.join(15)

@@ -44,7 +44,7 @@ def test_a_worker_that_has_asked_before_sees_the_end_come() -> None:
     worker = WorkerFactory()
     Queue.objects.pause(until=timezone.now() + timedelta(seconds=0.7))
     assert claim_all(worker=worker) == []
-    assert wait_until(lambda: claim_all(worker=worker), timeout=10)
+    assert wait_until(lambda: claim_all(worker=worker), timeout=30)
 
 
 def test_it_says_since_when_until_when_why_and_by_whom(mail: Queue) -> None:

@@ -149,7 +149,7 @@ def enqueue(queue: str) -> None:
 def test_it_hears_of_a_job_of_another_session(hears_of_mail: Hears) -> None:
     for _ in range(3):
         enqueue("mail")
-        wait_until(hears_of_mail, timeout=5)
+        wait_until(hears_of_mail, timeout=30)
 
 
 @postgresql
@@ -202,7 +202,7 @@ def test_it_looks_again_for_what_it_was_not_told_of(hears_of_mail: Hears) -> Non
     enqueue("mail")
     assert hears_of_mail()
     heard = time.monotonic()
-    assert wait_until(hears_of_mail, timeout=5)
+    assert wait_until(hears_of_mail, timeout=30)
     assert time.monotonic() - heard >= AGAIN_SECONDS / 2
 
 
@@ -224,9 +224,9 @@ def test_a_stop_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     before = time.monotonic()
     listener.stop()
     listener.stop()
-    listener.join(5)
+    listener.join(30)
     assert not listener.is_alive()
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 10, "and not until something is heard"
 
 
 def test_a_stop_may_come_before_the_start() -> None:

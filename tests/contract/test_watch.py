@@ -62,7 +62,7 @@ def test_a_session_that_does_not_answer_is_cut_and_ended(watch: Watch, other: Se
     with pytest.raises(DatabaseError):
         waiting.result(20)
     # The server's side would have slept on for the rest of the minute.
-    wait_until(lambda: not ask(IS_THERE[connection.vendor], number), 20, "the session's end")
+    wait_until(lambda: not ask(IS_THERE[connection.vendor], number), 50, "the session's end")
     other.call(connections.close_all)
     assert other.call(ask, "SELECT 1") == 1
 

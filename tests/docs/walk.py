@@ -113,7 +113,7 @@ class Walk:
 
     def interrupted(self, command: str, expected: str) -> str:
         process = self.start(command)
-        wait_until(lambda: matches(f"{expected}...", process.output), 30, lambda: str(process))
+        wait_until(lambda: matches(f"{expected}...", process.output), 50, lambda: str(process))
         os.killpg(process.pid, signal.SIGINT)
         process.wait()
         return process.output

@@ -91,7 +91,7 @@ def test_the_clock_of_the_host_decides_nothing(
     assert job(in_an_hour).status == Status.SCHEDULED
 
     right.kill()  # now it is, and soon, not in a day
-    wrong.wait_for("rescued from the lost worker", timeout=40)
+    wrong.wait_for("rescued from the lost worker")
     assert outcomes(nice) == ["LOST"]
     Job.objects.filter(pk__in=[long.id, nice.id]).cancel()
     wait_for_status(long, Status.CANCELLED)

@@ -33,7 +33,7 @@ def test_a_job_that_takes_its_process_along_is_dead_after_three(
     # The others are served all the while, and whoever takes the place.
     assert wait_for_status(tasks.add.enqueue(1, 2), Status.SUCCESSFUL).attempts == 1
     assert Job.objects.filter(status=Status.RUNNING).count() == 0
-    wait_until(lambda: Worker.objects.live().count() == 2, 40, lambda: str(supervisor))
+    wait_until(lambda: Worker.objects.live().count() == 2, 50, lambda: str(supervisor))
     supervisor.terminate()
     assert supervisor.wait() == 0, supervisor
     assert_nothing_runs()

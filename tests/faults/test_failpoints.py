@@ -53,7 +53,7 @@ def test_kills_on_a_jobs_way(start_worker: StartWorker, start_to_die: StartWorke
     for _, dies, _, _ in cases:
         assert dies.wait(60) == KILLED, dies
     other = start_worker(options=OPTIONS)
-    other.wait_for("woken by", timeout=30)
+    other.wait_for("woken by")
     for point, _, result, attempts in cases:
         row = wait_for_status(result, Status.SUCCESSFUL)
         assert (point, row.attempts) == (point, attempts)
@@ -102,7 +102,7 @@ def test_a_kill_in_the_middle_of_a_stop(
     os.kill(dies.pid, signal.SIGTERM)
     assert dies.wait() == KILLED, dies
     other = start_worker(options=OPTIONS)
-    other.wait_for("woken by", timeout=30)
+    other.wait_for("woken by")
     for result in results:
         assert wait_for_status(result, Status.SUCCESSFUL).attempts <= 2
     other.terminate()

@@ -79,7 +79,7 @@ def test_connections_are_cut_every_second(start: StartWorker, proxy: Proxy) -> N
     cut = []
     with every(0.5, lambda: cut.append(proxy.cut())):
         for result in results:
-            wait_for_status(result, Status.SUCCESSFUL, timeout=30)
+            wait_for_status(result, Status.SUCCESSFUL)
     assert sum(cut) >= 3, "there was something to cut"
     assert Job.objects.count() == len(results)
     # The jobs don't use the database themselves, and so don't have to be tried again, except
@@ -96,9 +96,9 @@ def test_atomic_effects_are_there_once_however_often_it_is_cut(
     worker = start("--threads", "4")
     worker.wait_for("started: attempt")
     with every(0.3, proxy.cut):
-        wait_until(lambda: Queue.objects.count() >= 60 or None, 30)
+        wait_until(lambda: Queue.objects.count() >= 60 or None)
     for result in results:
-        wait_for_status(result, Status.SUCCESSFUL, timeout=30)
+        wait_for_status(result, Status.SUCCESSFUL)
     assert Queue.objects.count() == 100
     assert JobAttempt.objects.exists(), "some were cut in the middle"
     stops_well(worker)
@@ -111,7 +111,7 @@ def test_a_server_that_is_away_for_a_while(start: StartWorker, proxy: Proxy) -> 
     worker.wait_for("started: attempt 1")
     waiting = [tasks.sleep.enqueue(0.01) for _ in range(10)]
     proxy.refuse()
-    worker.wait_for("succeeded", timeout=40)
+    worker.wait_for("succeeded")
     worker.wait_for("Database trouble", count=5)
     assert job(running).status == Status.RUNNING, "there is nobody to tell"
     proxy.heal()
@@ -131,9 +131,9 @@ def test_a_black_hole_is_noticed_and_survived(start: StartWorker, proxy: Proxy) 
     worker.wait_for("started: attempt 1")
     proxy.stall()
     # It fences itself off, without having heard anything.
-    worker.wait_for("lost its claim", timeout=40)
-    worker.wait_for("No answer from the database", timeout=40)
-    worker.wait_for("Database trouble", timeout=40)
+    worker.wait_for("lost its claim")
+    worker.wait_for("No answer from the database")
+    worker.wait_for("Database trouble")
     assert worker.running, worker
     proxy.heal()
     works_again("black hole")
@@ -184,7 +184,7 @@ def test_the_answer_to_a_claim_is_lost(start: StartWorker, proxy: Proxy) -> None
     result = tasks.sleep.enqueue(0)
     assert lost.wait(20), worker
     assert job(result).status == Status.RUNNING, "the server has done it"
-    row = wait_for_status(result, Status.SUCCESSFUL, timeout=40)
+    row = wait_for_status(result, Status.SUCCESSFUL)
     assert (row.attempts, row.claim_no) == (1, 2), "given back, with the attempt"
     assert outcomes(result) == [], "it was never started"
     stops_well(worker)

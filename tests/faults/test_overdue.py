@@ -27,7 +27,7 @@ def test_the_process_of_a_job_that_never_looks_ends_after_its_neighbours(
     neighbour = slow.wait_for_queue.enqueue("go")
     stuck = slow.ignore.enqueue(60)
     worker = start_worker("--threads", "2", options=SHORT_LEASE)
-    worker.wait_for("ignores its timeout: the worker is degraded", timeout=40)
+    worker.wait_for("ignores its timeout: the worker is degraded")
     assert "time.sleep(0.05)" in worker.output, "its stack is logged"
     behind = tasks.add.enqueue(1, 2)
     other = start_worker("--threads", "1", "--batch", options=SHORT_LEASE)
@@ -47,7 +47,7 @@ def test_the_process_of_a_job_that_never_looks_ends_after_its_neighbours(
 def test_what_stands_in_line_behind_it_is_given_back(start_worker: StartWorker) -> None:
     stuck = slow.ignore.enqueue(60)
     worker = start_worker("--threads", "1", options=OPTIONS)
-    worker.wait_for("started: attempt 1", timeout=40)
+    worker.wait_for("started: attempt 1")
     behind = [tasks.add.enqueue(n, 1) for n in range(3)]
     assert worker.wait() == 75, worker
     assert_timed_out(stuck, "in ignore")
@@ -67,7 +67,7 @@ def test_one_that_ends_after_all_is_recorded_as_what_it_is(start_worker: StartWo
 def test_a_coroutine_that_holds_up_the_loop(start_worker: StartWorker) -> None:
     stuck = slow.ignore_async.enqueue(60)
     worker = start_worker("--threads", "1", options=OPTIONS)
-    worker.wait_for("started: attempt 1", timeout=40)
+    worker.wait_for("started: attempt 1")
     beside = tasks.sleep_async.enqueue(60.0)
     assert worker.wait() == 75, worker
     assert_timed_out(stuck, "in ignore")
@@ -79,7 +79,7 @@ def test_a_stop_does_not_give_its_attempt_back(start_worker: StartWorker) -> Non
     stuck = slow.ignore.enqueue(60)
     other = tasks.sleep.enqueue(60)
     worker = start_worker("--threads", "2", "--shutdown-timeout", "1", options=OPTIONS)
-    worker.wait_for("ignores its timeout", timeout=40)
+    worker.wait_for("ignores its timeout")
     worker.terminate()
     assert worker.wait() == 75, worker
     assert_timed_out(stuck, "in ignore")

@@ -14,7 +14,7 @@ def job(result: Any) -> Job:
     return Job.objects.get(pk=result.id)
 
 
-def wait_for_status(result: Any, status: Status, timeout: float = 40) -> Job:
+def wait_for_status(result: Any, status: Status, timeout: float = 50) -> Job:
     def arrived() -> Job | None:
         found = job(result)
         return found if found.status == status else None

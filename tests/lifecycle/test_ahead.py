@@ -25,7 +25,7 @@ def test_jobs_do_not_wait_behind_a_slow_one_while_another_worker_is_idle(
     wait_for_status(slow, Status.RUNNING)
     second = start_worker("--threads", "1")
     rest = Job.objects.exclude(pk=slow.id)
-    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL}, 30)
+    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL})
     assert job(slow).status == Status.RUNNING
     assert set(rest.values_list("attempts", flat=True)) == {1}
     assert not JobAttempt.objects.exists(), "what never started leaves no history"

@@ -83,7 +83,7 @@ def test_one_in_its_last_attempt_runs_while_all_threads_are_taken(
 def test_a_cancelled_one_ends_at_its_await(start_worker: StartWorker) -> None:
     result = tasks.report_progress_async.enqueue()
     worker = start_worker("--threads", "1", options=SHORT_LEASE)
-    wait_until(lambda: job(result).metadata.get("progress", {}).get("note") == "half", 40)
+    wait_until(lambda: job(result).metadata.get("progress", {}).get("note") == "half")
     Job.objects.filter(pk=result.id).cancel()
     wait_for_status(result, Status.CANCELLED)
     assert outcomes(result) == ["CANCELLED"]
@@ -130,7 +130,8 @@ def test_a_stop_lets_them_finish_and_then_asks_them_to_end(start_worker: StartWo
     worker.terminate()
     wait_for_status(nice, Status.READY)
     assert worker.wait() == 1, worker
-    assert 1 < time.monotonic() - started < 3
+    assert 1 < time.monotonic() - started < 3 + SLACK
+    assert "still running" not in worker.output, "they ended by themselves"
     assert job(short).status == Status.SUCCESSFUL
     for result in (long, nice):
         assert (job(result).status, job(result).attempts) == (Status.READY, 0)
@@ -158,7 +159,7 @@ def test_a_stop_at_once_leaves_a_thousand_behind(
 ) -> None:
     enqueue_many(tasks.sleep_async, [(60.0,)] * 1000)
     worker = start_worker("--async-concurrency", "1000", "--shutdown-timeout", "60")
-    worker.wait_for("started: attempt 1", count=1000, timeout=30)
+    worker.wait_for("started: attempt 1", count=1000)
     started = time.monotonic()
     worker.terminate()
     time.sleep(ECHO_SECONDS + 0.1)
@@ -181,7 +182,7 @@ def test_what_stands_behind_one_that_holds_up_the_loop_is_given_back(
     first.wait_for("released before it started")
     second = start_worker("--threads", "1")
     rest = Job.objects.filter(~Q(pk=blocking.id))
-    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL}, 40)
+    wait_until(lambda: set(rest.values_list("status", flat=True)) == {Status.SUCCESSFUL})
     assert set(rest.values_list("attempts", flat=True)) == {1}
     for worker in (second, first):
         worker.terminate()

@@ -43,7 +43,7 @@ def test_what_is_left_open_is_rolled_back_and_reaches_no_other(
     if connection.vendor in SESSIONS:
         # Those of the threads, the claimer, the recorder, the heartbeat and the listener; what
         # was closed a moment ago the server may still show.
-        wait_until(lambda: 0 < sessions() <= THREADS + 4, 10, lambda: f"{sessions()} sessions")
+        wait_until(lambda: 0 < sessions() <= THREADS + 4, 50, lambda: f"{sessions()} sessions")
     worker.terminate()
     assert worker.wait() == 0, worker
     assert_nothing_runs()

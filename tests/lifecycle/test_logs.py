@@ -23,7 +23,7 @@ def test_of_threads_of_coroutines_and_of_atomic_jobs(start_worker: StartWorker) 
     start_worker("--threads", "2", options={"TASK_MODULES": ["tests.sample.talking"]})
     for result in results:
         wait_for_status(result, Status.SUCCESSFUL)
-    wait_until(lambda: JobLog.objects.count() == 3, 40)
+    wait_until(lambda: JobLog.objects.count() == 3)
     texts = [JobLog.objects.get(job_id=result.id).text for result in results[:3]]
     assert "WARNING tests.sample.talking: in a thread" in texts[0]
     assert texts[1].splitlines()[-1].endswith("in a thread on the loop")

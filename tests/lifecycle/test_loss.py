@@ -21,7 +21,7 @@ StartWorker = Callable[..., Process]
 SHORT_LEASE = {"LEASE": LEASE}
 # Seconds until a running job hears that it is cancelled. Two are promised; the rest is for
 # machines that are busy.
-SOON = 10
+SOON = 30
 STARTED = "started: attempt 1"
 
 
@@ -44,14 +44,14 @@ def test_rescue_takes_no_longer_than_the_lease_and_a_third(start_worker: StartWo
     result = tasks.wait.enqueue(30)
     other = start_worker("--threads", "1", options={"LEASE": lease})
     killed = start_worker("--threads", "1", options={"LEASE": lease})
-    wait_until(lambda: STARTED in other.output + killed.output, 30, lambda: f"{other}{killed}")
+    wait_until(lambda: STARTED in other.output + killed.output, 50, lambda: f"{other}{killed}")
     owner = Worker.objects.get(pk=job(result).worker_id).pid
     runs, rescuer = (killed, other) if owner == killed.pid else (other, killed)
     runs.kill()
     started = time.monotonic()
     rescuer.wait_for("started: attempt 2")
     # The scaled-down form of 40 seconds for a lease of 30, plus what a loaded machine takes.
-    assert time.monotonic() - started < lease * 4 / 3 + 6
+    assert time.monotonic() - started < lease * 4 / 3 + 15
 
 
 def test_a_killed_worker_at_the_last_attempt_leaves_a_dead_job(start_worker: StartWorker) -> None:
@@ -153,7 +153,7 @@ def test_without_a_notify_it_hears_of_it_at_the_next_heartbeat(start_worker: Sta
 def test_progress_is_written_while_the_job_runs(start_worker: StartWorker) -> None:
     result = tasks.report_progress.enqueue()
     start_worker(options=SHORT_LEASE)
-    wait_until(lambda: job(result).metadata.get("progress", {}).get("note") == "half", 40)
+    wait_until(lambda: job(result).metadata.get("progress", {}).get("note") == "half")
     assert job(result).status == Status.RUNNING
     Job.objects.filter(pk=result.id).cancel()
     wait_for_status(result, Status.CANCELLED)

@@ -78,7 +78,7 @@ def test_a_limit_that_is_lowered_and_raised_counts_at_once(start_worker: StartWo
     running = jobs("mail").filter(status=Status.RUNNING)
 
     def until_so_many_run(count: int) -> None:
-        wait_until(lambda: running.count() == count, 30, lambda: f"{count} of {running.count()}")
+        wait_until(lambda: running.count() == count, 50, lambda: f"{count} of {running.count()}")
 
     until_so_many_run(3)
     assert mail.set_limit(1) == 1
@@ -86,7 +86,7 @@ def test_a_limit_that_is_lowered_and_raised_counts_at_once(start_worker: StartWo
     until_so_many_run(1)
     lowered = time.time()
     done = len(spans("mail"))
-    wait_until(lambda: len(spans("mail")) >= done + 3, 30)
+    wait_until(lambda: len(spans("mail")) >= done + 3)
     raised = time.time()
     assert mail.set_limit(3) == 1
     until_so_many_run(3)

@@ -38,7 +38,7 @@ def reloading(start_worker: StartWorker, module: Path) -> Process:
         options={"TASK_MODULES": ["changing"]},
         env={"PYTHONPATH": f"{module.parent}:."},
     )
-    worker.wait_for(UP, timeout=30)
+    worker.wait_for(UP)
     return worker
 
 
@@ -70,7 +70,7 @@ def test_a_signal_after_a_change_stops_with_the_code_of_a_stop(
         options={"TASK_MODULES": ["changing"]},
         env={"PYTHONPATH": f"{module.parent}:."},
     )
-    worker.wait_for("started: attempt", timeout=30)
+    worker.wait_for("started: attempt")
     time.sleep(WATCH_SECONDS)
     module.write_text("a = 2\n")
     worker.wait_for("changing.py changed")
@@ -82,7 +82,7 @@ def test_a_signal_after_a_change_stops_with_the_code_of_a_stop(
 def test_a_syntax_error_is_survived(reloading: Process, module: Path) -> None:
     time.sleep(WATCH_SECONDS)
     module.write_text("def (\n")
-    reloading.wait_for("waiting for a change", timeout=30)
+    reloading.wait_for("waiting for a change")
     time.sleep(WATCH_SECONDS)
     module.write_text("a = 3\n")
     reloading.wait_for(UP, timeout=30, count=2)

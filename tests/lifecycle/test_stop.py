@@ -17,7 +17,7 @@ from .support import assert_nothing_runs, job, outcomes, wait_for_status
 StartWorker = Callable[..., Process]
 
 # What the deadline may be overrun by, as promised, and what a loaded machine may add.
-SLACK = 1.0 + 4.0
+SLACK = 1.0 + 14.0
 
 
 def test_batch_stops_when_nothing_is_left(start_worker: StartWorker) -> None:
@@ -48,12 +48,12 @@ def test_max_jobs(start_worker: StartWorker) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_idle(start_worker: StartWorker, number: signal.Signals) -> None:
-    worker = start_worker("--shutdown-timeout", "5")
+    worker = start_worker("--shutdown-timeout", "60")
     worker.wait_for("woken by")
     started = time.monotonic()
     worker.signal(number)
     assert worker.wait() == 0, worker
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < SLACK
     assert_nothing_runs()
 
 
@@ -92,7 +92,8 @@ def test_a_job_that_looks_is_told_shortly_before_the_deadline(start_worker: Star
     started = time.monotonic()
     worker.terminate()
     assert worker.wait() == 1, worker
-    assert 1 < time.monotonic() - started < 3
+    assert 1 < time.monotonic() - started < 3 + SLACK
+    assert "still running" not in worker.output, "it ended by itself"
     row = job(result)
     assert (row.status, row.attempts, row.last_error) == (Status.READY, 0, "")
     assert outcomes(result) == ["RELEASED"]
@@ -107,7 +108,7 @@ def test_a_queue_that_says_release_ends_at_the_next_check(start_worker: StartWor
     started = time.monotonic()
     worker.terminate()
     assert worker.wait() == 1, worker
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 1 + SLACK
     assert (job(nice).status, job(nice).attempts) == (Status.READY, 0)
     assert job(other).status == Status.SUCCESSFUL
     assert_nothing_runs()

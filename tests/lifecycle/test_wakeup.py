@@ -18,7 +18,7 @@ from .support import wait_for_status
 
 StartWorker = Callable[..., Process]
 
-SOON = 5  # seconds; far from the interval, and enough for a machine that is busy
+SOON = 20  # seconds; far from the interval, and enough for a machine that is busy
 REST = 0.3  # seconds in which a worker that has recorded a job comes to rest
 
 deaf = pytest.mark.skipif(
@@ -35,7 +35,7 @@ def idle_worker(start_worker: StartWorker) -> Process:
 
 def rested(start_worker: StartWorker, **arguments: Any) -> Process:
     first = tasks.add.enqueue(1, 2)
-    worker = start_worker("--interval", "30", **arguments)
+    worker = start_worker("--interval", "60", **arguments)
     wait_for_status(first, Status.SUCCESSFUL)
     time.sleep(REST)
     return worker

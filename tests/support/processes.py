@@ -49,7 +49,7 @@ class Process:
         """What the process has said so far, on stdout and stderr."""
         return self.log.read_text(errors="replace")
 
-    def wait_for(self, text: str, timeout: float = 40, count: int = 1) -> str:
+    def wait_for(self, text: str, timeout: float = 50, count: int = 1) -> str:
         """Wait until `count` lines contain `text`, and return the last of these.
 
         Raise AssertionError with the whole output at the timeout, or as soon as the process
@@ -78,7 +78,7 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def wait(self, timeout: float = 30) -> int:
+    def wait(self, timeout: float = 50) -> int:
         """Wait for the end and return the exit code; below zero, it is a signal's number."""
         try:
             return self.popen.wait(timeout)

@@ -9,10 +9,13 @@ INTERVAL = 0.02  # seconds
 
 def wait_until(
     predicate: Callable[[], T],
-    timeout: float = 30,
+    timeout: float = 50,
     message: str | Callable[[], str] = "",
 ) -> T:
     """Call `predicate` until it returns something true, and return that.
+
+    The default is for a machine that is busy, and shorter than the minute that jobs take in tests
+    which must not wait for them.
 
     After `timeout` seconds raise AssertionError. `message` says what was waited for; a callable
     is asked at the end, so that it can show the state at that time.

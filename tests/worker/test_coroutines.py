@@ -166,7 +166,7 @@ def test_connections_are_bounded_and_not_leaked(start_worker: Callable[..., Any]
         seen.append(sessions())
         return not Job.objects.exclude(status=Status.SUCCESSFUL).exists()
 
-    wait_until(all_ran, 20)
+    wait_until(all_ran)
     assert 0 < max(seen) <= 4 + 2 * 2
     wait_until(lambda: sessions() <= 4, 5, "claimer, recorder, heartbeat and listener")
 

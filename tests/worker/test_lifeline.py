@@ -55,7 +55,7 @@ def test_a_worker_beats_until_its_supervisor_is_gone(
     received: queue.SimpleQueue[Received] = queue.SimpleQueue()
     watch_supervisor(received.put)
     assert not is_supervised(), "what a job starts has no supervisor"
-    wait_until(lambda: line.silence(time.monotonic()) > 0, 20, "the first beat")
+    wait_until(lambda: line.silence(time.monotonic()) > 0, 50, "the first beat")
     assert received.empty()
     line.close()
     assert received.get(timeout=20).signal == signal.SIGTERM

@@ -55,7 +55,7 @@ def start(supervisor: Supervisor) -> Any:
         supervisor._listen()
         return place.line is not None and place.line.silence(time.monotonic()) > 0
 
-    wait_until(is_heard, 20, "the worker's first beat")
+    wait_until(is_heard, 50, "the worker's first beat")
     return place
 
 
@@ -69,7 +69,7 @@ def test_a_silent_worker_is_killed_and_buried(supervisor: Supervisor) -> None:
         supervisor._look_after(place)
         return place.process is None
 
-    wait_until(is_buried, 20, "its end")
+    wait_until(is_buried, 50, "its end")
     assert place.line is None
     undertaker: Any = supervisor.undertaker
     assert undertaker.buried == [worker_id]
