@@ -72,12 +72,12 @@ def act_on_selection(
     back: str,
 ) -> HttpResponseBase | None:
     """
-    Do ``verb`` to ``selection``: ask first where that is more than one row, and leave very many
-    to a job of its own.
+    Do ``verb`` to ``selection``: ask first where that is more than one row or a group, and leave
+    very many to a job of its own.
 
     :param back: where somebody goes who would rather not.
     """
-    if selection.count > 1:
+    if selection.count > 1 or selection.group is not None:
         applicable = selection.count_for(verb)
         which = chosen(request, selection, verb) if is_for_a_job(verb, applicable) else None
         if applicable and CONFIRMED not in request.POST:
@@ -180,7 +180,12 @@ def _confirmation(
         "skipped": skipped,
         "because": wording.count(verb.because(skipped), skipped) if skipped else "",
         "examples": [
-            {"job": job, "status": status_badge(job), "task": short_name(job.task_path)}
+            {
+                "job": job,
+                "status": status_badge(job),
+                "task": short_name(job.task_path),
+                "url": job_url(model_admin, request, job.pk),
+            }
             for job in jobs[:EXAMPLES]
         ],
         "ids": selection.ids or (str(selection.until),),

@@ -64,6 +64,10 @@ class JobChangeList(ChangeList):
         self.looked_at = number_format(SEARCHED, force_grouping=True)
         return rows.filter(pk__gt=oldest)
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.show_admin_actions = bool(self.result_count)
+
     @property
     def shown(self) -> Shown:
         """This list, for templates that print its count."""

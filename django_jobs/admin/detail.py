@@ -53,6 +53,7 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
         "subtitle": None,
         "status": display.status_badge(job),
         "what_next": what_next(job, around),
+        "has_ended": job.finished_at is not None,
         "failure": _failure(model_admin, request, job),
         "progress": display.progress_of(job.metadata, hide),
         "buttons": [

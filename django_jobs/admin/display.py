@@ -60,6 +60,10 @@ def status_badge(job: Job) -> SafeString:
     return badge(label, TONES[status])
 
 
+def queue_state(is_paused: bool) -> SafeString:
+    return badge(_("Paused"), "wait") if is_paused else badge(_("Open"), "good")
+
+
 def duration(seconds: float) -> str:
     """
     A length of time, in its two largest units: ``2 h 5 min``; ``3.2 s``; ``45 ms``.
@@ -100,6 +104,12 @@ def moment(value: datetime | None) -> str:
     return date_format(timezone.localtime(value), "Y-m-d H:i:s")
 
 
+def moment_after(start: datetime, value: datetime) -> str:
+    """``value`` as ``moment()`` has it, without the day where that is the one of ``start``."""
+    first, last = timezone.localtime(start), timezone.localtime(value)
+    return date_format(last, "H:i:s") if first.date() == last.date() else moment(value)
+
+
 def age(value: datetime, now: datetime) -> SafeString:
     """How long ago a time is; a tooltip shows the time."""
     text = _("%s ago") % rough((now - value).total_seconds())
@@ -129,6 +139,13 @@ def timing(job: Job, now: datetime) -> str:
 def name(text: str) -> SafeString:
     """A name that may be long, and that reads from left to right in any language."""
     return format_html('<span class="jobs-name" dir="auto">{}</span>', text)
+
+
+def error(text: str) -> SafeString:
+    """An error, cut to some lines in a table; a tooltip shows more of it."""
+    return format_html(
+        '<span class="jobs-error" dir="auto" title="{}">{}</span>', text[:FOLD_LENGTH], text
+    )
 
 
 def name_of(task_path: str) -> str:

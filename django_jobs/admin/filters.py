@@ -37,7 +37,7 @@ class StatusFilter(Filter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         choices: list[tuple[Any, Any]] = list(Status.choices)
-        choices.insert(1, (RETRYING, _("Scheduled for a retry")))
+        choices.insert(1, (RETRYING, _("Retrying")))
         return choices
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from ..many import RETRYING
 from ..models import FailureGroup, Job, JobAttempt, Status
@@ -32,9 +32,9 @@ from .verbs import CANCEL, DISCARD, RETRY, Verb
 PER_PAGE: Final = 25
 # What the buttons say, each for all jobs of the group that it is for.
 BUTTONS: Final = (
-    (RETRY, gettext_lazy("Retry all %(count)s")),
-    (DISCARD, gettext_lazy("Discard all %(count)s")),
-    (CANCEL, gettext_lazy("Cancel all %(count)s")),
+    (RETRY, ngettext_lazy("Retry the job", "Retry all %(count)s", "number")),
+    (DISCARD, ngettext_lazy("Discard the job", "Discard all %(count)s", "number")),
+    (CANCEL, ngettext_lazy("Cancel the job", "Cancel all %(count)s", "number")),
 )
 
 
@@ -45,7 +45,7 @@ class WaitingFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [
             ("dead", _("Some are dead")),
-            ("retrying", _("Some are to be tried again")),
+            ("retrying", _("Some are retrying")),
             ("none", _("None is left")),
         ]
 
@@ -114,10 +114,10 @@ class FailureGroupAdmin(ReadOnlyAdmin):
     def error(self, group: FailureGroup) -> str:
         place = display.name(_("in %s") % group.place) if group.place else ""
         return format_html(
-            '<strong>{}</strong>{} <span class="jobs-error" dir="auto">{}</span>',
+            "<strong>{}</strong>{} {}",
             display.name(group.error),
             place,
-            group.message,
+            display.error(group.message),
         )
 
     @admin.display(description=gettext_lazy("dead"), ordering="known_dead")
@@ -158,13 +158,16 @@ class FailureGroupAdmin(ReadOnlyAdmin):
     def _context(self, request: HttpRequest, group: FailureGroup) -> dict[str, Any]:
         counts = counts_of([group.pk], COUNT_LIMIT)[group.pk]
         outcome = JobAttempt.Outcome(group.outcome)
+        tone = display.OUTCOME_TONES[outcome] if any(counts.values()) else "quiet"
         sees_jobs = self.may(request, "view")
         example = Job.objects.filter(pk=group.job_id).only("pk").first() if sees_jobs else None
         return {
             "title": str(group),
             "subtitle": None,
             "group": group,
-            "badge": display.badge(outcome.label, display.OUTCOME_TONES[outcome]),
+            "badge": display.badge(outcome.label, tone),
+            "is_over": not any(counts.values()),
+            "tasks_url": self._tasks_url(group) if sees_jobs else "",
             "counts": [
                 {
                     "label": label,
@@ -173,7 +176,7 @@ class FailureGroupAdmin(ReadOnlyAdmin):
                 }
                 for label, status, value in (
                     (_("Dead"), Status.DEAD, Status.DEAD),
-                    (_("To be tried again"), Status.SCHEDULED, RETRYING),
+                    (_("Retrying"), Status.SCHEDULED, RETRYING),
                 )
             ],
             "seen": self.attempts(group),
@@ -183,11 +186,11 @@ class FailureGroupAdmin(ReadOnlyAdmin):
             "buttons": [
                 {
                     "verb": verb,
-                    "label": label % {"count": counts[verb.statuses[0]].text},
+                    "label": label % {"number": count, "count": count.text},
                     "url": self._url(f"failuregroup_{verb.name}", group.pk),
                 }
                 for verb, label in BUTTONS
-                if counts[verb.statuses[0]] and self.may(request, verb.name)
+                if (count := counts[verb.statuses[0]]) and self.may(request, verb.name)
             ],
         }
 
@@ -199,6 +202,9 @@ class FailureGroupAdmin(ReadOnlyAdmin):
         return (
             f"{self._url('job_changelist')}?{urlencode([('group', group.pk), ('status', status)])}"
         )
+
+    def _tasks_url(self, group: FailureGroup) -> str:
+        return f"{self._url('job_changelist')}?{urlencode([('task', group.task_path)])}"
 
     def own_urls(self) -> list[URLPattern]:
         return [

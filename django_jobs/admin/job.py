@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy, ngettext
 
 from ..models import Job
@@ -64,9 +63,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("error"), empty_value="")
     def error(self, job: Job) -> str:
-        if not job.last_error:
-            return ""
-        return format_html('<span class="jobs-error" dir="auto">{}</span>', job.last_error)
+        return display.error(job.last_error) if job.last_error else ""
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return self.is_allowed(request, "retry")

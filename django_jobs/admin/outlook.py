@@ -55,6 +55,12 @@ def surroundings(job: Job) -> Surroundings:
             any_worker_is_live=bool(served),
             queue_is_served=any(_serves(queues, job.queue_name) for queues in served),
         )
+    if job.status == Status.DEAD:
+        queue = Queue.objects.paused().filter(pk=job.queue_name).first()
+        return Surroundings(
+            worker=Worker.objects.filter(pk=job.worker_id).first() if job.worker_id else None,
+            queue_is_paused=queue is not None,
+        )
     if job.worker_id is None:
         return Surroundings()
     worker = with_liveness(Worker.objects.filter(pk=job.worker_id)).first()
@@ -93,7 +99,11 @@ def what_next(job: Job, around: Surroundings, now: datetime | None = None) -> st
         case Status.RUNNING:
             return _("This is the last attempt: if it fails, the job is dead.")
         case Status.DEAD:
-            return _("Nothing, until somebody retries or discards it.")
+            text = _("Nothing, until somebody retries or discards it.")
+            if around.queue_is_paused:
+                paused = _("Retried, it waits, since the queue “%s” is paused.") % job.queue_name
+                text = f"{text} {paused}"
+            return text
     return _("Nothing: it has ended.")
 
 

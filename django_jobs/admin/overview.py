@@ -39,20 +39,27 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     return {
         "periods": PERIODS.values(),
         "period": period,
-        "as_of": display.moment(now),
+        "as_of": _as_of(now),
         "banners": banners(facts),
         "states": _states(facts),
         "any_dead": bool(facts.states[Status.DEAD]),
         "oldest": display.between(facts.oldest, now),
         "all_paused": bool(facts.lines) and not facts.open_lines,
+        "some_paused": len(facts.open_lines) < len(facts.lines),
         "in_words": in_words(facts),
         "crews": facts.crews,
+        "lost": facts.lost and facts.lost.text,
         **periods.charts(period, now, add_up(rows, "start"), readings.releases_since(begin)),
         "tasks": periods.tasks(groups, period),
         "is_cut": len(groups) == GROUPS,
         "longest": [_running(job, now) for job in readings.longest_running(LONGEST)],
         "queues": _queues(facts, groups, period),
     }
+
+
+def _as_of(now: datetime) -> str:
+    """With the time zone, which all times of the pages are in."""
+    return f"{display.moment(now)} ({timezone.get_current_timezone_name()})"
 
 
 def gather(now: datetime) -> Facts:
@@ -67,6 +74,7 @@ def gather(now: datetime) -> Facts:
     facts = Facts(
         now=now,
         crews=crews,
+        lost=readings.lost_workers(),
         idle_backends={alias: seen.get(alias) for alias in idle},
         lines=lines,
         ready=ready,
@@ -96,11 +104,15 @@ def _states(facts: Facts) -> list[dict[str, Any]]:
     return [
         {
             "name": state.value,
-            "badge": display.badge(state.label, display.TONES[state]),
+            "badge": display.badge(state.label, _tone(state, counts[state])),
             "count": counts[state].text,
         }
         for state in (*shown, Status.CANCELLED, Status.DISCARDED)
     ]
+
+
+def _tone(state: Status, count: Count) -> str:
+    return "quiet" if state == Status.DEAD and not count else display.TONES[state]
 
 
 def _queues(
@@ -119,7 +131,7 @@ def _queues(
             "plain": name,
             "ready": Count(lines[name].ready if name in lines else 0).text,
             "oldest": display.between(lines[name].oldest, facts.now) if name in lines else "",
-            "badge": display.badge(_("Paused"), "wait") if name in facts.paused else "",
+            "badge": display.queue_state(name in facts.paused),
             "limit": _limit(facts.limits[name]) if name in facts.limits else "",
             **periods.row(totals.get(name, Tally()), period),
         }

@@ -41,7 +41,7 @@ class Period:
     def clock(self, moment: datetime) -> str:
         """A moment in it, as people read it."""
         within_a_day = self.length <= timedelta(days=1)
-        return date_format(timezone.localtime(moment), "H:i" if within_a_day else "D H:i")
+        return date_format(timezone.localtime(moment), "H:i" if within_a_day else "D j, H:i")
 
 
 PERIODS: Final = {
@@ -108,9 +108,21 @@ def charts(
         return {"charts": [], "marks": [], "points": []}
     over = row(total, period)
     done = _("Attempts: %(done)s succeeded and %(failed)s failed.") % over
-    wait = _("Half of the jobs waited no longer than %(wait_50)s, 95 of 100 %(wait_95)s.") % over
-    run = _("Half of the attempts took no longer than %(run_50)s, 95 of 100 %(run_95)s.") % over
-    quantiles = [("p50", _("half")), ("p95", _("95 of 100"))]
+    wait = (
+        _(
+            "Half of the jobs (p50) waited no longer than %(wait_50)s, and 95 of 100 (p95) no "
+            "longer than %(wait_95)s."
+        )
+        % over
+    )
+    run = (
+        _(
+            "Half of the attempts (p50) took no longer than %(run_50)s, and 95 of 100 (p95) no "
+            "longer than %(run_95)s."
+        )
+        % over
+    )
+    quantiles = [("p50", "p50"), ("p95", "p95")]
     return {
         "charts": [
             {

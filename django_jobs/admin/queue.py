@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Final
 
+import django
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
@@ -64,6 +65,7 @@ class QueueAdmin(ReadOnlyAdmin):
         site = self.admin_site.name
         return {
             "row": _row(lane_of(row), site),
+            "may_pause": self.has_pause_permission(request),
             "limit_form": LimitForm(initial={"limit": row.limit}) if may_limit else None,
             "list_url": reverse("admin:django_jobs_queue_changelist", current_app=site),
             "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
@@ -88,6 +90,7 @@ class QueueAdmin(ReadOnlyAdmin):
             "may_pause": self.has_pause_permission(request),
             "may_limit": self.has_limit_permission(request),
             "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+            "crumbs_are_a_list": django.VERSION >= (6, 1),
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name
@@ -144,10 +147,6 @@ class QueueAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "django_jobs/admin/ask_queues.html", context)
 
 
-def _state(is_paused: bool) -> str:
-    return display.badge(_("Paused"), "wait") if is_paused else display.badge(_("Open"), "good")
-
-
 def _running(lane: Lane) -> str:
     """How many of its jobs run, and of how many that may."""
     if lane.limit is None:
@@ -170,7 +169,7 @@ def _row(lane: Lane, site: str) -> dict[str, Any]:
         "name": display.name(lane.name),
         "jobs": url("job_changelist"),
         "url": lane.row and url("queue_change", quote(lane.row.pk)),
-        "state": _state(lane.is_paused),
+        "state": display.queue_state(lane.is_paused),
         "since": row and display.moment(row.paused_at),
         "until": row and display.moment(row.paused_until),
         "reason": row.pause_reason if row else "",

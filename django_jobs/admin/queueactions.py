@@ -132,8 +132,9 @@ ACTIONS: Final = {
         present=_present_pause,
         asked=_asks_to_pause,
         explains=gettext_lazy(
-            "Workers finish what they run and claim no more jobs of it, until the pause ends by "
-            "itself or somebody resumes the queue. Jobs can still be enqueued."
+            "Workers finish what they run and claim no more jobs of a paused queue, until the "
+            "pause ends by itself or somebody resumes it. Jobs can still be enqueued. A queue that "
+            "is paused already gets this end and reason instead of its own."
         ),
         label=gettext_lazy("Pause"),
     ),
@@ -146,7 +147,7 @@ ACTIONS: Final = {
         present=_present_limit,
         asked=_asks_to_limit,
         explains=gettext_lazy(
-            "No more jobs of it than that run at once, over all workers; what already runs is "
+            "No more jobs of a queue than that run at once, over all workers; what already runs is "
             "finished. The others wait, and hold up no other queue. Each queue has its own limit."
         ),
         label=gettext_lazy("Set the limit"),

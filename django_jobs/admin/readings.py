@@ -12,6 +12,7 @@ from django.db import connections
 from django.db.models import Count as CountOf
 from django.db.models import Min, Q, QuerySet, Sum
 
+from ..db.clock import DbNow
 from ..db.dialects import dialect
 from ..db.reading import fetch_in_order
 from ..ids import first_uuid7
@@ -52,6 +53,13 @@ class Limit(NamedTuple):
     @property
     def is_reached(self) -> bool:
         return self.running >= self.most
+
+
+class Pause(NamedTuple):
+    """Until when a queue is paused, None where it does not end by itself, and why."""
+
+    until: datetime | None
+    reason: str
 
 
 class Crew(NamedTuple):
@@ -146,7 +154,7 @@ def longest_running(most: int) -> list[Job]:
     return list(jobs.only(*wanted)[:most])
 
 
-def closed_queues(most: int) -> tuple[list[str], dict[str, Limit]]:
+def closed_queues(most: int) -> tuple[dict[str, Pause], dict[str, Limit]]:
     """
     The queues that are paused, and those that have a limit: up to ``most`` of both, in a
     statement, and another one where some have a limit.
@@ -158,7 +166,7 @@ def closed_queues(most: int) -> tuple[list[str], dict[str, Limit]]:
         jobs: Any = Job.objects.filter(status=Status.RUNNING, queue_name__in=limits).order_by()
         running = dict(jobs.values_list("queue_name").annotate(CountOf("pk")))
     return (
-        [row.name for row in rows if row.is_paused],
+        {row.name: Pause(row.paused_until, row.pause_reason) for row in rows if row.is_paused},
         {name: Limit(limit, running.get(name, 0)) for name, limit in limits.items()},
     )
 
@@ -181,6 +189,15 @@ def crews() -> list[Crew]:
         coroutines=Sum("coroutines_running", default=0),
     )
     return [Crew(*row) for row in rows]
+
+
+def lost_workers() -> Count:
+    """How many workers said no farewell and let their lease run out."""
+    return count_up_to(lost(Worker.objects.all()))
+
+
+def lost(workers: Any) -> Any:
+    return workers.filter(stopped_at=None, lease_expires_at__lte=DbNow())
 
 
 def last_seen() -> dict[str, datetime]:

@@ -96,7 +96,7 @@ def _waited(run: Run) -> str:
     return "".join(display.duration(p.seconds) for p in run.parts if p.kind == "waited")
 
 
-def _draw(runs: list[Run]) -> dict[str, str] | None:
+def _draw(runs: list[Run]) -> dict[str, Any] | None:
     """Give each run its bars, on the axis that is returned; None where nothing took any time."""
     parts = [part for run in runs for part in run.parts]
     if not parts:
@@ -110,8 +110,9 @@ def _draw(runs: list[Run]) -> dict[str, str] | None:
         run.shown["bars"] = [_bar(part, start, seconds) for part in run.parts]
     return {
         "start": display.moment(start),
-        "end": display.moment(start + timedelta(seconds=seconds)),
+        "end": display.moment_after(start, start + timedelta(seconds=seconds)),
         "length": display.duration(seconds),
+        "kinds": {part.kind for part in parts},
     }
 
 

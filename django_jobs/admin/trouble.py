@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from django.utils.translation import gettext as _
@@ -10,9 +11,9 @@ from django.utils.translation import ngettext
 
 from ..models import Status
 from . import wording
-from .display import between, name_of
+from .display import between, moment, name_of
 from .paginator import Count
-from .readings import Crew, Limit, Line
+from .readings import Crew, Limit, Line, Pause
 
 # Seconds. A job that has waited for less is nobody's trouble yet.
 LATE: Final = 60.0
@@ -32,6 +33,7 @@ class Banner:
     command: str = ""
     link: str = ""
     task: str = ""
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Facts:
     """
     What is known of the moment ``now``.
 
+    :param lost: workers whose lease has run out.
     :param idle_backends: the backends without a live worker, with when one was last seen.
     :param lines: ready jobs by queue.
     :param states: how many jobs there are in other states.
@@ -51,11 +54,12 @@ class Facts:
 
     now: datetime
     crews: Sequence[Crew] = ()
+    lost: Count = field(default_factory=Count)
     idle_backends: Mapping[str, datetime | None] = field(default_factory=dict)
     lines: Sequence[Line] = ()
     ready: Count = field(default_factory=Count)
     states: Mapping[Status, Count] = field(default_factory=dict)
-    paused: Sequence[str] = ()
+    paused: Mapping[str, Pause] = field(default_factory=dict)
     limits: Mapping[str, Limit] = field(default_factory=dict)
     unavailable: Sequence[tuple[str, int]] = ()
     died: Mapping[str, int] = field(default_factory=dict)
@@ -217,12 +221,14 @@ def _limited(facts: Facts) -> Iterator[Banner]:
             "limit": Count(facts.limits[line.queue].most).text,
             "time": between(line.oldest, facts.now),
         }
-        yield Banner("wait", text, _("If that’s too long, raise its limit:"), link="queues")
+        yield Banner(
+            "wait", text, _("If that’s too long, raise its limit:"), link="queues", queue=line.queue
+        )
 
 
 def _paused(facts: Facts) -> Iterator[Banner]:
     waiting = {line.queue: line.ready for line in facts.lines}
-    for queue in facts.paused[:NAMED]:
+    for queue, pause in islice(facts.paused.items(), NAMED):
         n = waiting.get(queue, 0)
         text = ngettext(
             "The queue “%(queue)s” is paused; %(count)s job waits in it.",
@@ -232,8 +238,9 @@ def _paused(facts: Facts) -> Iterator[Banner]:
         yield Banner(
             "wait",
             text % {"queue": queue, "count": Count(n).text},
-            _("Resume it when it may go on:"),
+            " ".join(filter(None, [_reason(pause), _end(pause)])),
             link="queues",
+            queue=queue,
         )
     if len(facts.paused) > NAMED:
         rest = len(facts.paused) - NAMED
@@ -241,6 +248,16 @@ def _paused(facts: Facts) -> Iterator[Banner]:
             "%(count)s more queue is paused.", "%(count)s more queues are paused.", rest
         )
         yield Banner("wait", wording.count(text, rest), "", link="queues")
+
+
+def _reason(pause: Pause) -> str:
+    return _("The reason: %s.") % pause.reason.rstrip(".") if pause.reason else ""
+
+
+def _end(pause: Pause) -> str:
+    if pause.until is None:
+        return _("Resume it when it may go on:")
+    return _("It goes on by itself at %s, or when somebody resumes it:") % moment(pause.until)
 
 
 def in_words(facts: Facts) -> str:

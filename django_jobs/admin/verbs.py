@@ -41,7 +41,8 @@ RETRY: Final = Verb(
     label=gettext_lazy("Retry"),
     statuses=STATUSES["retry"],
     explains=gettext_lazy(
-        "A dead job gets a full new set of attempts, starting now. Its history is kept."
+        "A dead job gets a full new set of attempts, and starts as soon as a worker is free and "
+        "its queue isn’t paused. Its history is kept."
     ),
     question=lambda n: ngettext("Retry %(count)s job?", "Retry %(count)s jobs?", n),
     done=lambda n: ngettext("%(count)s job was retried", "%(count)s jobs were retried", n),

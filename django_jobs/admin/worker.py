@@ -19,7 +19,7 @@ from . import display
 from .base import ReadOnlyAdmin
 from .control import STACKS, VERBS, WorkerVerb, act_on_worker
 from .outlook import with_liveness
-from .paginator import count_up_to
+from .readings import lost, lost_workers
 from .workerpage import occupation, page_context
 
 
@@ -63,10 +63,6 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(stopped_at=None, lease_expires_at__gt=DbNow())
 
 
-def lost(workers: Any) -> Any:
-    return workers.filter(stopped_at=None, lease_expires_at__lte=DbNow())
-
-
 @admin.register(Worker)
 class WorkerAdmin(ReadOnlyAdmin):
     list_display = (
@@ -103,7 +99,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         response = super().changelist_view(request, extra_context)
         context = getattr(response, "context_data", None)
         if context is not None and request.GET.get("state") in (None, "live"):
-            count = count_up_to(lost(Worker.objects.all()), 1000)
+            count = lost_workers()
             context["lost"] = count.text if count else ""
         return response
 

@@ -41,6 +41,7 @@ def page_context(model_admin: Any, request: HttpRequest, worker: Any) -> dict[st
         "occupation": occupation(worker),
         "pending": pending(worker),
         "is_live": worker.is_live,
+        "is_lost": not worker.is_live and worker.stopped_at is None,
         "buttons": [
             {
                 "verb": verb,
@@ -191,6 +192,7 @@ def _facts(worker: Worker) -> list[tuple[str, Any]]:
         (_("Threads"), worker.threads),
         (_("Memory"), "" if worker.memory is None else filesizeformat(worker.memory)),
         (_("Version"), worker.version),
+        (_("Release"), worker.release),
         (_("Started"), display.moment(worker.started_at)),
         (_("Last heartbeat"), display.moment(worker.last_heartbeat_at)),
         (_("Lease expires"), display.moment(worker.lease_expires_at)),

@@ -272,7 +272,7 @@ class TestLinks:
         links = self.links(admin, job)
         assert self.url("worker_change", job.worker_id) not in links
         assert self.url("failuregroup_change", self.GROUP) not in links
-        assert "What failed alike" not in Page(admin.get(job_url(JobFactory()))).text
+        assert "Failure group:" not in Page(admin.get(job_url(JobFactory()))).text
 
     def test_none_to_what_the_user_may_not_see(
         self, browser: Callable[..., Client], job: Job

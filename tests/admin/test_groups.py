@@ -165,11 +165,19 @@ class TestPage:
             "shop.mail.send",
             job_url(job),
             f"{LIST}?group={group.pk}&amp;status=DEAD",
-            "Retry all 1",
-            "Discard all 1",
+            "Retry the job",
+            "Discard the job",
         ):
             assert shown in page
-        assert "Cancel all" not in page
+        assert "Cancel the job" not in page
+        assert "Nothing is left to do" not in page
+
+    def test_says_when_nothing_is_left_to_do(self, admin: Client) -> None:
+        group = make()
+        jobs_of(group, 1, discarded=True)
+        page = text(admin.get(group_url(group)))
+        assert "Nothing is left to do" in page
+        assert "jobs-badge jobs-quiet" in page
 
     def test_an_example_that_is_gone(self, admin: Client) -> None:
         group = make()
@@ -245,7 +253,9 @@ class TestButtons:
         assert reread([job]) == [job.status]
         operator = browser(f"{verb}_job", view=views)
         assert Page(operator.get(group_url(group))).buttons() == {verb}
-        assert operator.post(group_url(group, verb)).status_code == 302
+        question = operator.post(group_url(group, verb))
+        assert reread([job]) == [job.status], "it asks even for one"
+        assert confirm(operator, question, group_url(group, verb)).status_code == 302
         assert reread([job]) == [THEN[verb]]
 
     def test_get_a_forged_request_and_nobody_are_refused(self, admin: Client, verb: str) -> None:

@@ -17,11 +17,11 @@ from django_jobs.admin import periods, readings
 from django_jobs.admin.charts import Curve, Mark, Point, curves, throughput
 from django_jobs.admin.paginator import Count
 from django_jobs.admin.periods import PERIODS
-from django_jobs.admin.readings import Crew, Limit, Line
+from django_jobs.admin.readings import Crew, Limit, Line, Pause
 from django_jobs.admin.trouble import Facts, banners, in_words
 from django_jobs.figures import write
 from django_jobs.ids import uuid7
-from django_jobs.models import Job, Status
+from django_jobs.models import Job, Status, Worker
 from django_jobs.models.figures import SPANS
 from django_jobs.tally import Tally
 from tests.admin.pages import LIST, Page
@@ -129,6 +129,21 @@ class TestPage:
         Job.objects.exclude(queue_name="later").delete()
         assert "Oldest ready job in a paused queue" in text_of(admin.get(OVERVIEW))
 
+    def test_lost_workers_and_what_they_are_not_counted_among(self, admin: Client) -> None:
+        WorkerFactory.create_batch(2, lost=True)
+        page = Page(admin.get(OVERVIEW)).text
+        assert "Lost workers: 2." in page
+        assert "?state=lost" in page
+        Worker.objects.update(lease_expires_at=timezone.now() + timedelta(hours=1))
+        assert "Lost workers" not in Page(admin.get(OVERVIEW)).text
+
+    def test_that_paused_queues_are_left_aside(self, admin: Client) -> None:
+        JobFactory()
+        assert "left aside" not in text_of(admin.get(OVERVIEW))
+        QueueFactory(name="mail", paused=True)
+        JobFactory(queue_name="mail")
+        assert "paused queues left aside" in text_of(admin.get(OVERVIEW))
+
     def test_figures_of_tasks_and_queues(self, admin: Client) -> None:
         written(counted(6, 2, dead=1), path="shop.tasks.send_invoice")
         written(counted(1), path="shop.tasks.report", queue="slow")
@@ -139,7 +154,7 @@ class TestPage:
         row = r"send_invoice 0\.1 6 2 25\.0 % 1 \d+ ms \d+ ms \d+ ms \d+ ms 100 ms"
         assert re.search(row, text)
         assert text.index("send_invoice 0.1") < text.index("report 0.0"), "what fails comes first"
-        assert "slow 0 0.0 0" in text
+        assert "slow Open 0 0.0 0" in text
 
     @pytest.mark.parametrize(("name", "shown"), [("15m", 1), ("1h", 2), ("24h", 3), ("7d", 4)])
     def test_range(self, admin: Client, name: str, shown: int) -> None:
@@ -320,12 +335,23 @@ class TestBanners:
 
     def test_paused(self) -> None:
         late = [line("mail", 60, 1200)]
-        assert self.texts(lines=late, paused=["mail", "other"]) == [
+        for_good = Pause(None, "")
+        assert self.texts(lines=late, paused={"mail": for_good, "other": for_good}) == [
             "The queue “mail” is paused; 1,200 jobs wait in it.",
             "The queue “other” is paused; 0 jobs wait in it.",
         ]
-        assert len(self.texts(paused=[f"q{n}" for n in range(30)])) == 6
-        assert self.texts(paused=[f"q{n}" for n in range(30)])[-1] == "25 more queues are paused."
+        paused = {f"q{n}": for_good for n in range(30)}
+        assert len(self.texts(paused=paused)) == 6
+        assert self.texts(paused=paused)[-1] == "25 more queues are paused."
+
+    def test_why_and_until_when_it_is_paused(self) -> None:
+        until = datetime(2026, 3, 1, 22, 43, tzinfo=UTC)
+        (banner,) = banners(facts(paused={"mail": Pause(until, "The mail host is down.")}))
+        assert banner.advice == (
+            "The reason: The mail host is down. It goes on by itself at 2026-03-01 22:43:00, or "
+            "when somebody resumes it:"
+        )
+        assert (banner.link, banner.queue) == ("queues", "mail")
 
     def test_unavailable(self) -> None:
         (banner,) = banners(facts(unavailable=[("shop.tasks.new", 1)]))
@@ -338,7 +364,8 @@ class TestBanners:
         assert (banner.text, banner.link) == (said, "dead")
 
     def test_the_worst_first(self) -> None:
-        found = banners(facts(paused=["a"], died={"x.y": 1}, **crew(1), lines=[line("b")]))
+        paused = {"a": Pause(None, "")}
+        found = banners(facts(paused=paused, died={"x.y": 1}, **crew(1), lines=[line("b")]))
         assert [banner.tone for banner in found] == ["bad", "wait", "wait"]
 
     @pytest.mark.parametrize(

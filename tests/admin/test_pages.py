@@ -294,6 +294,13 @@ class TestWhatHappensNext:
         QueueFactory(name="default", paused=True)
         assert "the queue “default” is paused" in self.next(admin)
 
+    def test_dead(self, admin: Client) -> None:
+        alone = "Nothing, until somebody retries or discards it."
+        assert self.next(admin, dead=True) == alone
+        QueueFactory(name="default", paused=True)
+        waits = "Retried, it waits, since the queue “default” is paused."
+        assert self.next(admin, dead=True) == f"{alone} {waits}"
+
     def test_scheduled(self, admin: Client) -> None:
         WorkerFactory()
         assert re.search(r"It is due in (1 h|59 min \d+ s)\.", self.next(admin, scheduled=True))

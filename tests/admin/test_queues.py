@@ -282,13 +282,23 @@ class TestLimit:
     def test_on_the_page_of_the_queue(self, admin: Client) -> None:
         QueueFactory(name="mail", limit=3)
         page = Page(admin.get(url_of("mail")))
-        [button] = [a for a in page.all("button") if a.get("name") == "action"]
-        assert (button["value"], button["formaction"]) == ("limit", QUEUES)
+        buttons = [a for a in page.all("button") if a.get("name") == "action"]
+        assert [a["value"] for a in buttons] == ["pause", "limit"]
+        assert {a["formaction"] for a in buttons} == {QUEUES}
         sent = {a["name"]: a.get("value", "") for a in page.all("input") if "name" in a}
         assert (sent["limit"], sent["_selected_action"]) == ("3", "mail")
         asked = Page(choose(admin, "limit", "mail", limit="5"))
         assert {a.get("name"): a.get("value") for a in asked.all("input")}["limit"] == "5"
         assert Queue.objects.get().limit == 3, "nothing is done yet"
+
+    def test_the_page_of_a_paused_queue_resumes_it(self, admin: Client) -> None:
+        QueueFactory(name="mail", paused=True)
+        page = Page(admin.get(url_of("mail")))
+        values = [a["value"] for a in page.all("button") if a.get("name") == "action"]
+        assert values == ["resume", "pause", "limit"]
+        sent = {a["name"]: a.get("value", "") for a in page.all("input") if "name" in a}
+        assert admin.post(QUEUES, sent | {"action": "resume"}).status_code == 302
+        assert not Queue.objects.paused().exists()
 
     def test_how_many_run_of_how_many(self, admin: Client) -> None:
         QueueFactory(name="mail", limit=5)

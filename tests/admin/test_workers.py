@@ -146,7 +146,7 @@ class TestPage:
 
     def test_of_an_older_release(self, admin: Client) -> None:
         page = Page(admin.get(url(WorkerFactory())))
-        assert "of a release that doesn’t say" in page.text
+        assert "has a version of django_jobs that doesn’t say" in page.text
         assert page.buttons() == set()
 
     @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ class TestPermissions:
         page = browser(view=("view_worker",)).get(url(worker))
         text = text_of(page)
         assert "add" in text
-        for hidden in ("4242", "What it ended badly", job_url(job), job_url(failed)):
+        for hidden in ("4242", "What failed or was lost", job_url(job), job_url(failed)):
             assert hidden not in text
         assert "4242" in text_of(browser().get(url(worker)))
 
