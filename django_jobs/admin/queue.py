@@ -64,6 +64,8 @@ class QueueAdmin(ReadOnlyAdmin):
         may_limit = self.has_limit_permission(request)
         site = self.admin_site.name
         return {
+            "title": row.name,
+            "subtitle": None,
             "row": _row(lane_of(row), site),
             "may_pause": self.has_pause_permission(request),
             "limit_form": LimitForm(initial={"limit": row.limit}) if may_limit else None,
