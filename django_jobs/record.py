@@ -20,7 +20,7 @@ from .db.dialects import IDENTIFIER, INTEGER, JSON_TEXT, SECONDS, TEXT, Dialect,
 from .db.parameters import dump_once
 from .db.transactions import write_transaction
 from .failure import Failure, fingerprint, first_line
-from .models import Job, JobAttempt, JobLog, Status
+from .models import Job, JobAttempt, JobLog, JobQuerySet, Status
 from .policy import SUCCEEDED, Kind, Next, Outcome
 from .sensitive import hiding_for
 
@@ -125,13 +125,17 @@ def record(
     logged = [finished for finished in batch if logs and finished.claim.log]
     if delete_successful:  # there will be nobody to look at theirs
         logged = [f for f in logged if f.outcome.kind is not Kind.SUCCEEDED]
-    one_statement = succeeded and not logged and not delete_successful
+    reported = [finished for finished in batch if finished.claim.progress is not None]
+    one_statement = succeeded and not (logged or reported or delete_successful)
     batch = [finished for finished in batch if not finished.recorded]
-    if not batch and not logged:
+    if not (batch or logged or reported):
         return []
     with nullcontext() if one_statement else write_transaction(using):
         lost = write_outcomes(batch, using) if batch else []
         _write_logs([finished for finished in logged if finished not in lost], using)
+        for finished in reported:
+            if finished not in lost:
+                write_progress(finished.claim, Job.objects.using(using))
         if delete_successful:
             return _delete_successful(batch, lost, using)
         return lost
@@ -158,6 +162,15 @@ def write_outcomes(batch: Sequence[Finished], using: str) -> list[Finished]:
     if attempts:
         JobAttempt.objects.using(using).bulk_create(attempts, ignore_conflicts=True)
     return lost
+
+
+def write_progress(claim: Claim, jobs: JobQuerySet) -> None:
+    """Write to the row of ``claim``, if it is one of ``jobs``, what its task reported last."""
+    progress = claim.progress
+    if progress is None:
+        return
+    claim.job.metadata["progress"] = progress
+    jobs.filter(pk=claim.job.pk, claim_no=claim.job.claim_no).update(metadata=claim.job.metadata)
 
 
 def _write_logs(logged: Sequence[Finished], using: str) -> None:

@@ -22,6 +22,8 @@ from .task import job
 CHUNK: Final = 500
 # Between two chunks: others that write to the database get their turn.
 PAUSE: Final = 0.01
+# Of a person who waits for it: it must not stand behind the jobs that it is to cancel.
+PRIORITY: Final = 100
 CHANGE: Final = 2  # of LogEntry, which is there only with the admin
 
 
@@ -119,9 +121,9 @@ def _log(
                 "contenttypes", "ContentType"
             )._default_manager.get_for_model(Job),
             object_id=result.id if result else None,
-            object_repr=f"{verb.capitalize()}: {done:,}",
+            object_repr=f"{verb.capitalize()}: {done}",
             action_flag=CHANGE,
-            change_message=f"{verb.capitalize()}: {done:,} jobs, chosen by {chosen}.",
+            change_message=f"{verb.capitalize()}: {done} jobs, chosen by {chosen}.",
         )
 
 
@@ -134,6 +136,7 @@ def _as_task(function: Any) -> Any:
         backend=to.backend,
         queue_name=to.queue_name,
         takes_context=True,
+        priority=PRIORITY,
         timeout=None,
         max_attempts=5,
     )(function)

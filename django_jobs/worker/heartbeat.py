@@ -22,7 +22,7 @@ from ..db.connections import patiently
 from ..exceptions import CancelRequested, LeaseLost
 from ..failure import storable
 from ..models import Job, Status, Worker
-from ..record import Finished
+from ..record import Finished, write_progress
 from ..release import log_released, released
 from ..rescue import rescue
 from ..results import announce_finished
@@ -62,7 +62,7 @@ class Heartbeat(threading.Thread):
         self._wake = threading.Event()
         self._asked = threading.Event()
         self._told = False
-        self._progress: dict[UUID, tuple[Claim, dict[str, Any]]] = {}
+        self._reported: dict[UUID, Claim] = {}
         self._strays: set[tuple[UUID, int]] = set()
 
     def register(self) -> None:
@@ -75,8 +75,9 @@ class Heartbeat(threading.Thread):
         self.board.lease_renewed(since)
 
     def report(self, claim: Claim, progress: dict[str, Any]) -> None:
-        """Take a task's progress; it is written within about a second."""
-        self._progress[claim.job.pk] = (claim, {**progress, "note": storable(progress["note"])})
+        """Take a task's progress; it is written within about a second, or with its outcome."""
+        claim.progress = {**progress, "note": storable(progress["note"])}
+        self._reported[claim.job.pk] = claim
         self._wake.set()
 
     def look(self) -> None:
@@ -116,7 +117,7 @@ class Heartbeat(threading.Thread):
             self._wake.clear()
             if self._stopping.is_set():
                 break  # stop() may have come before clear()
-            if self._asked.is_set() or self._progress:
+            if self._asked.is_set() or self._reported:
                 if self._asked.is_set():
                     self._asked.clear()
                     told, self._told = self._told, False
@@ -238,9 +239,10 @@ class Heartbeat(threading.Thread):
                 self._record(finished)
 
     def _write_progress(self) -> None:
-        for pk in list(self._progress):
-            claim, progress = self._progress.pop(pk)
-            claim.job.metadata["progress"] = progress
-            Job.objects.using(self.using).filter(
-                pk=pk, status=Status.RUNNING, claim_no=claim.job.claim_no
-            ).update(metadata=claim.job.metadata)
+        for pk in list(self._reported):
+            claim = self._reported.pop(pk)
+            progress = claim.progress
+            write_progress(claim, Job.objects.using(self.using).filter(status=Status.RUNNING))
+            # Only now: where the job ended meanwhile, its outcome takes it along.
+            if claim.progress is progress:
+                claim.progress = None

@@ -11,7 +11,8 @@ from django_jobs.claim import Claim
 from django_jobs.compat import task_backends, task_finished
 from django_jobs.context import JobContext
 from django_jobs.models import Job, Status, Worker
-from django_jobs.record import record
+from django_jobs.policy import SUCCEEDED, Kind, Next, Outcome
+from django_jobs.record import Finished, record
 from django_jobs.worker import claimer as claimer_module
 from django_jobs.worker.claimer import Claimer
 from django_jobs.worker.config import WorkerConfig
@@ -161,6 +162,35 @@ def test_progress_that_no_database_takes_is_made_storable(process: WorkerProcess
     process.heartbeat._write_progress()
     job.refresh_from_db()
     assert job.metadata["progress"] == {"done": 1, "total": 2, "note": "half\\ud800 done\\x00"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("outcome", [SUCCEEDED, Outcome(Kind.FAILED, Next.DEAD)])
+def test_what_was_reported_last_is_written_with_the_outcome(
+    process: WorkerProcess, outcome: Outcome
+) -> None:
+    job = JobFactory(running=True, worker_id=process.worker.pk, metadata={"kept": 1})
+    claim = Claim(job, process.worker.pk, "here:1", started=True)
+    context = JobContext(report=partial(process.heartbeat.report, claim))
+    context.progress(1, 2)
+    process.heartbeat._write_progress()
+    context.progress(2, 2)
+    assert record([Finished(claim, outcome)], "default") == []
+    process.heartbeat._write_progress()
+    metadata = Job.objects.get(pk=job.pk).metadata
+    assert metadata == {"kept": 1, "progress": {"done": 2, "total": 2, "note": ""}}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_claim_writes_no_progress(process: WorkerProcess) -> None:
+    job = JobFactory(running=True, worker_id=process.worker.pk)
+    claim = Claim(job, process.worker.pk, "here:1", started=True)
+    JobContext(report=partial(process.heartbeat.report, claim)).progress(2, 2)
+    Job.objects.update(claim_no=job.claim_no + 1)
+    finished = Finished(claim, SUCCEEDED)
+    assert record([finished], "default") == [finished]
+    process.heartbeat._write_progress()
+    assert Job.objects.get(pk=job.pk).metadata == {}
 
 
 def test_workers_do_not_poll_at_the_same_moments(
