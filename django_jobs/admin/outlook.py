@@ -14,7 +14,7 @@ from ..compat import InvalidTaskBackend, task_backends
 from ..db.clock import DbNow
 from ..exceptions import TaskChanged, UnknownTask
 from ..models import Job, Queue, Status, Worker
-from ..models.worker import QUEUES_LENGTH
+from ..models.worker import CLAIMS_NOTHING, QUEUES_LENGTH
 from ..queues import QueueFilter
 from .display import between, is_cancelling, moment
 from .paginator import Count
@@ -33,6 +33,7 @@ class Surroundings:
     paused_until: datetime | None = None
     full_at: int | None = None  # its queue's limit, where as many run
     any_worker_is_live: bool = True
+    any_worker_claims: bool = True
     queue_is_served: bool = True
 
 
@@ -47,13 +48,15 @@ def surroundings(job: Job) -> Surroundings:
     if job.status in (Status.READY, Status.SCHEDULED):
         queue: Any = Queue.objects.with_state().filter(pk=job.queue_name).first()
         live = Worker.objects.live().filter(backend_name=job.backend_name)
-        served = list(live.values_list("queues", flat=True).distinct()[:1000])
+        known = list(live.values_list("queues", "phase").distinct()[:1000])
+        served = [queues for queues, phase in known if phase not in CLAIMS_NOTHING]
         return Surroundings(
             queue_is_paused=queue is not None and queue.is_paused,
             paused_until=queue.paused_until if queue is not None and queue.is_paused else None,
             full_at=None if queue is None else _full_at(queue),
-            any_worker_is_live=bool(served),
-            queue_is_served=any(_serves(queues, job.queue_name) for queues in served),
+            any_worker_is_live=bool(known),
+            any_worker_claims=bool(served),
+            queue_is_served=any(serves(queues, job.queue_name) for queues in served),
         )
     if job.status == Status.DEAD:
         queue = Queue.objects.paused().filter(pk=job.queue_name).first()
@@ -74,7 +77,7 @@ def _full_at(queue: Queue) -> int | None:
     return queue.limit if running[: queue.limit].count() >= queue.limit else None
 
 
-def _serves(queues: str, name: str) -> bool:
+def serves(queues: str, name: str) -> bool:
     """Whether a worker that says it has ``queues`` takes jobs of the queue ``name``."""
     cut_short = len(queues) >= QUEUES_LENGTH  # what is missing may be it
     return cut_short or QueueFilter.of_text(queues).matches(name)
@@ -119,12 +122,13 @@ def _start(job: Job, now: datetime) -> str:
             "A worker was lost while it ran. So it runs alone: the worker that takes it ends its "
             "other jobs first, and takes no further ones until this one has ended."
         )
-    return _("It starts as soon as a worker is free.")
+    return _("It starts when its turn has come and a worker is free.")
 
 
 def _wait_for_release(job: Job) -> str:
     """For a job whose task, or whose arguments, no worker that took it so far has known."""
-    if not (job.status == Status.SCHEDULED and job.last_error.startswith(_UNAVAILABLE)):
+    waits = job.status in (Status.SCHEDULED, Status.READY)
+    if not (waits and job.last_error.startswith(_UNAVAILABLE)):
         return ""
     text = _("It waits for a worker that can run it: those that took it so far could not.")
     try:
@@ -157,6 +161,8 @@ def _hindrance(job: Job, around: Surroundings) -> str:
         return text % {"queue": name, "limit": Count(around.full_at).text}
     if not around.any_worker_is_live:
         return _("But no worker is running. Start one with: manage.py runjobs")
+    if not around.any_worker_claims:
+        return _("But every worker that is running is quiet or stops.")
     if not around.queue_is_served:
         return _("But no worker that is running serves the queue “%s”.") % name
     return ""

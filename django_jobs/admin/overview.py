@@ -16,9 +16,10 @@ from ..figures import add_up, since
 from ..models import Status
 from ..tally import Tally
 from . import display, periods, readings
+from .facts import Facts, in_words
 from .paginator import Count
 from .periods import DEFAULT, PERIODS, Period
-from .trouble import Facts, banners, in_words
+from .trouble import banners
 
 LONGEST: Final = 5
 GROUPS: Final = 500  # pairs of task and queue that are read
@@ -75,6 +76,7 @@ def gather(now: datetime) -> Facts:
         now=now,
         crews=crews,
         lost=readings.lost_workers(),
+        served=readings.served_queues(),
         idle_backends={alias: seen.get(alias) for alias in idle},
         lines=lines,
         ready=ready,

@@ -3,6 +3,7 @@ What the overview and the list of failures read of jobs and workers. Each is one
 reads rows through an index that holds few others, and stops at a limit: none grows with the table.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -105,18 +106,25 @@ def ready_lines(limit: int = COUNT_LIMIT) -> tuple[list[Line], Count]:
 def unavailable(now: datetime) -> list[tuple[str, int]]:
     """
     The tasks that jobs wait for which no worker knows, or can call with their arguments, and
-    how many these are, among the next LOOKED_AT that are due.
+    how many these are, among the next LOOKED_AT that are due, and as many that are ready: what
+    looks at them again may be held up. Two statements.
     """
     jobs = Job.objects.filter(status=Status.SCHEDULED, run_after__lte=now + UNAVAILABLE_WITHIN)
-    first = jobs.order_by("run_after").values_list("task_path", "last_error")[:LOOKED_AT]
-    rows = _grouped(
-        "task_path, COUNT(*)",
-        first,
-        "django_jobs_scheduled",
-        "WHERE last_error LIKE %s OR last_error LIKE %s GROUP BY task_path",
-        UNAVAILABLE_ERRORS,
-    )
-    return sorted(((path, count) for path, count in rows), key=lambda row: (-row[1], row[0]))
+    ready = Job.objects.filter(status=Status.READY).order_by("-priority", "run_after", "id")
+    found: Counter[str] = Counter()
+    for rows, index in (
+        (jobs.order_by("run_after"), "django_jobs_scheduled"),
+        (ready, "django_jobs_ready"),
+    ):
+        counts = _grouped(
+            "task_path, COUNT(*)",
+            rows.values_list("task_path", "last_error")[:LOOKED_AT],
+            index,
+            "WHERE last_error LIKE %s OR last_error LIKE %s GROUP BY task_path",
+            UNAVAILABLE_ERRORS,
+        )
+        found.update(dict(counts))
+    return sorted(found.items(), key=lambda row: (-row[1], row[0]))
 
 
 def most_dead() -> dict[str, int]:
@@ -198,6 +206,12 @@ def lost_workers() -> Count:
 
 def lost(workers: Any) -> Any:
     return workers.filter(stopped_at=None, lease_expires_at__lte=DbNow())
+
+
+def served_queues() -> list[str]:
+    """What the workers that claim jobs say they serve, each as given to runjobs."""
+    claiming = Worker.objects.live().exclude(phase__in=CLAIMS_NOTHING).order_by()
+    return list(claiming.values_list("queues", flat=True).distinct()[:1000])
 
 
 def last_seen() -> dict[str, datetime]:

@@ -1,8 +1,7 @@
 """What needs a person, and what that person can do: from facts to sentences."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -12,11 +11,10 @@ from django.utils.translation import ngettext
 from ..models import Status
 from . import wording
 from .display import between, moment, name_of
+from .facts import Facts
 from .paginator import Count
-from .readings import Crew, Limit, Line, Pause
+from .readings import Pause
 
-# Seconds. A job that has waited for less is nobody's trouble yet.
-LATE: Final = 60.0
 NAMED: Final = 5
 
 
@@ -36,89 +34,12 @@ class Banner:
     queue: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """
-    What is known of the moment ``now``.
-
-    :param lost: workers whose lease has run out.
-    :param idle_backends: the backends without a live worker, with when one was last seen.
-    :param lines: ready jobs by queue.
-    :param states: how many jobs there are in other states.
-    :param limits: of the queues that have one.
-    :param unavailable: tasks that no worker knows, with the number of their jobs.
-    :param died: tasks with the number of their jobs that died a short while ago.
-    :param arrived: how many jobs came in a short while; None where nobody asked.
-    :param done: how many ended in that time.
-    """
-
-    now: datetime
-    crews: Sequence[Crew] = ()
-    lost: Count = field(default_factory=Count)
-    idle_backends: Mapping[str, datetime | None] = field(default_factory=dict)
-    lines: Sequence[Line] = ()
-    ready: Count = field(default_factory=Count)
-    states: Mapping[Status, Count] = field(default_factory=dict)
-    paused: Mapping[str, Pause] = field(default_factory=dict)
-    limits: Mapping[str, Limit] = field(default_factory=dict)
-    unavailable: Sequence[tuple[str, int]] = ()
-    died: Mapping[str, int] = field(default_factory=dict)
-    arrived: Count | None = None
-    done: int = 0
-
-    @property
-    def slots(self) -> int:
-        """How many jobs can run at once, in threads."""
-        return sum(crew.slots for crew in self.crews)
-
-    @property
-    def busy(self) -> int:
-        """How many of the slots are taken."""
-        return sum(crew.busy for crew in self.crews)
-
-    @property
-    def is_saturated(self) -> bool:
-        return 0 < self.slots <= self.busy
-
-    @property
-    def open_lines(self) -> list[Line]:
-        """The lines of queues that aren't paused."""
-        return [line for line in self.lines if line.queue not in self.paused]
-
-    @property
-    def oldest(self) -> datetime | None:
-        """Since when the oldest ready job waits that nobody has paused."""
-        return min((line.oldest for line in self.open_lines), default=None)
-
-    @property
-    def late(self) -> list[Line]:
-        """The lines that wait for a worker, longer than a person would want."""
-        return [line for line in self._late if line.queue not in self._full]
-
-    @property
-    def late_for_a_limit(self) -> list[Line]:
-        """Those that wait as long because as many of their jobs run as may."""
-        return [line for line in self._late if line.queue in self._full]
-
-    @property
-    def _late(self) -> list[Line]:
-        return [line for line in self.open_lines if self._wait(line) >= LATE]
-
-    @property
-    def _full(self) -> set[str]:
-        return {name for name, limit in self.limits.items() if limit.is_reached}
-
-    @property
-    def is_behind(self) -> bool:
-        return self.is_saturated and bool(self.late)
-
-    def _wait(self, line: Line) -> float:
-        return (self.now - line.oldest).total_seconds()
-
-
 def banners(facts: Facts) -> list[Banner]:
     """What needs a person, the worst first."""
-    parts = (_no_worker, _behind, _unavailable, _died, _unserved, _limited, _paused)
+    parts = (
+        *(_no_worker, _all_quiet, _behind, _unavailable, _dead),
+        *(_unserved, _passed_over, _limited, _paused),
+    )
     found = [banner for part in parts for banner in part(facts)]
     return sorted(found, key=lambda banner: banner.tone != "bad")
 
@@ -135,6 +56,13 @@ def _no_worker(facts: Facts) -> Iterator[Banner]:
         if backend != "default":
             command += f" --backend {backend}"
         yield Banner("bad", text, _("Start one with:"), command=command)
+
+
+def _all_quiet(facts: Facts) -> Iterator[Banner]:
+    if facts.crews and not facts.slots and facts.late:
+        text = _("Every worker is quiet or stops, and the oldest ready job has waited for %s.")
+        waits = between(min(line.oldest for line in facts.late), facts.now)
+        yield Banner("bad", text % waits, _("Resume one of them:"), link="workers")
 
 
 def _behind(facts: Facts) -> Iterator[Banner]:
@@ -174,13 +102,22 @@ def _unavailable(facts: Facts) -> Iterator[Banner]:
         )
 
 
-def _died(facts: Facts) -> Iterator[Banner]:
-    total = sum(facts.died.values())
-    if not total:
+def _dead(facts: Facts) -> Iterator[Banner]:
+    dead, total = facts.states.get(Status.DEAD, Count(0)), sum(facts.died.values())
+    if not dead:
         return
+    if not total:
+        text = ngettext(
+            "%(count)s dead job waits for somebody to retry or discard it.",
+            "%(count)s dead jobs wait for somebody to retry or discard them.",
+            dead,
+        )
+        yield Banner("wait", wording.count(text, dead), _("See why they died:"), link="dead")
+        return
+    # One that was retried may have died twice.
     text = ngettext(
-        "%(count)s job has died in the last 15 minutes: %(tasks)s.",
-        "%(count)s jobs have died in the last 15 minutes: %(tasks)s.",
+        "Jobs have died once in the last 15 minutes: %(tasks)s.",
+        "Jobs have died %(count)s times in the last 15 minutes: %(tasks)s.",
         total,
     )
     worst = sorted(facts.died.items(), key=lambda item: (-item[1], item[0]))
@@ -196,9 +133,21 @@ def _died(facts: Facts) -> Iterator[Banner]:
 
 
 def _unserved(facts: Facts) -> Iterator[Banner]:
+    if not facts.slots:
+        return
+    for line in facts.unserved[:NAMED]:
+        text = _("The queue “%(queue)s” has waited for %(time)s: no worker serves it.") % {
+            "queue": line.queue,
+            "time": between(line.oldest, facts.now),
+        }
+        command = f"manage.py runjobs --queues {line.queue}"
+        yield Banner("bad", text, _("Start one with:"), command=command)
+
+
+def _passed_over(facts: Facts) -> Iterator[Banner]:
     if facts.is_saturated or not facts.slots:
         return
-    for line in facts.late[:NAMED]:
+    for line in [line for line in facts.late if line not in facts.unserved][:NAMED]:
         text = _("The queue “%(queue)s” has waited for %(time)s, though slots are free.") % {
             "queue": line.queue,
             "time": between(line.oldest, facts.now),
@@ -206,7 +155,7 @@ def _unserved(facts: Facts) -> Iterator[Banner]:
         yield Banner(
             "wait",
             text,
-            _("Perhaps no worker serves it. Start one with:"),
+            _("Perhaps its jobs are of a backend without a worker. Start one with:"),
             command=f"manage.py runjobs --queues {line.queue}",
         )
 
@@ -258,37 +207,3 @@ def _end(pause: Pause) -> str:
     if pause.until is None:
         return _("Resume it when it may go on:")
     return _("It goes on by itself at %s, or when somebody resumes it:") % moment(pause.until)
-
-
-def in_words(facts: Facts) -> str:
-    """Whether the workers have room for more."""
-    slots, busy = facts.slots, facts.busy
-    counts = {"busy": Count(busy).text, "slots": Count(slots).text}
-    if not facts.crews:
-        return _("No slots: no worker is running.")
-    if not slots:
-        return _("No slots: each worker is quiet or stops.")
-    if not busy:
-        text = ngettext(
-            "Idle: the only slot is free.", "Idle: all %(slots)s slots are free.", slots
-        )
-    elif busy < slots:
-        text = _("Room: %(busy)s of %(slots)s slots are taken.")
-    else:
-        text = ngettext(
-            "Saturated: the only slot is taken.", "Saturated: all %(slots)s slots are taken.", slots
-        )
-    return " ".join(filter(None, [text % counts, _beside(facts)]))
-
-
-def _beside(facts: Facts) -> str:
-    """What runs and takes no slot."""
-    count = sum(crew.coroutines for crew in facts.crews)
-    if not count:
-        return ""
-    text = ngettext(
-        "%(count)s coroutine job runs beside them.",
-        "%(count)s coroutine jobs run beside them.",
-        count,
-    )
-    return wording.count(text, count)

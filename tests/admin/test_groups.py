@@ -402,7 +402,7 @@ class TestHandedOver:
             JobFactory(**values | {"task_path": "a.c"}),
         ]
         answer = self.across(admin, "discard", "queue=mail&task=a.b&status=DEAD&since=24h&o=1")
-        assert "It starts as soon as a worker is free." in said(answer)[0]
+        assert "It starts when its turn has come and a worker is free." in said(answer)[0]
         assert "Selected by 'queue=mail" in LogEntry.objects.get().change_message
         later = JobFactory(**values)
         run_pending()

@@ -15,10 +15,11 @@ from django.utils import timezone, translation
 
 from django_jobs.admin import periods, readings
 from django_jobs.admin.charts import Curve, Mark, Point, curves, throughput
+from django_jobs.admin.facts import Facts, in_words
 from django_jobs.admin.paginator import Count
 from django_jobs.admin.periods import PERIODS
 from django_jobs.admin.readings import Crew, Limit, Line, Pause
-from django_jobs.admin.trouble import Facts, banners, in_words
+from django_jobs.admin.trouble import banners
 from django_jobs.figures import write
 from django_jobs.ids import uuid7
 from django_jobs.models import Job, Status, Worker
@@ -359,13 +360,36 @@ class TestBanners:
         assert (banner.link, banner.task) == ("scheduled", "shop.tasks.new")
 
     def test_died(self) -> None:
-        (banner,) = banners(facts(died={"shop.tasks.a": 2, "shop.tasks.b": 1500}))
-        said = "1,502 jobs have died in the last 15 minutes: 1,500 × b, 2 × a."
-        assert (banner.text, banner.link) == (said, "dead")
+        died = {"shop.tasks.a": 2, "shop.tasks.b": 1500}
+        (banner,) = banners(facts(died=died, states={Status.DEAD: Count(7)}))
+        said = "Jobs have died 1,502 times in the last 15 minutes: 1,500 × b, 2 × a."
+        assert (banner.tone, banner.text, banner.link) == ("bad", said, "dead")
+        assert banners(facts(died=died, states={Status.DEAD: Count(0)})) == [], "all are settled"
+
+    def test_dead_ones_wait_for_somebody_however_long_ago_they_died(self) -> None:
+        (banner,) = banners(facts(states={Status.DEAD: Count(6000)}))
+        said = "6,000 dead jobs wait for somebody to retry or discard them."
+        assert (banner.tone, banner.text, banner.link) == ("wait", said, "dead")
+
+    def test_all_quiet(self) -> None:
+        (banner,) = banners(facts(**crew(0, slots=0), served=[], lines=[line()]))
+        said = "Every worker is quiet or stops, and the oldest ready job has waited for 5 min."
+        assert (banner.tone, banner.text, banner.link) == ("bad", said, "workers")
+        assert self.texts(**crew(0, slots=0), served=[], lines=[line(minutes=0.5)]) == []
+
+    @pytest.mark.parametrize("busy", [1, 8])
+    def test_nobody_serves_a_queue_whether_slots_are_free_or_not(self, busy: int) -> None:
+        served = ["mail,default", "news*"]
+        (banner,) = banners(facts(**crew(busy), served=served, lines=[line("mass")]))
+        said = "The queue “mass” has waited for 5 min: no worker serves it."
+        assert (banner.text, banner.command) == (said, "manage.py runjobs --queues mass")
+        assert "mass" not in str(self.texts(**crew(8), served=["all"], lines=[line("mass")]))
 
     def test_the_worst_first(self) -> None:
         paused = {"a": Pause(None, "")}
-        found = banners(facts(paused=paused, died={"x.y": 1}, **crew(1), lines=[line("b")]))
+        dead = {Status.DEAD: Count(1)}
+        died = {"x.y": 1}
+        found = banners(facts(paused=paused, died=died, states=dead, **crew(1), lines=[line("b")]))
         assert [banner.tone for banner in found] == ["bad", "wait", "wait"]
 
     @pytest.mark.parametrize(

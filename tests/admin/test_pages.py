@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_jobs.admin import display
 from django_jobs.admin.paginator import CappedPaginator, count_up_to
 from django_jobs.ids import first_uuid7
-from django_jobs.models import Job, JobAttempt, JobLog, JobStep
+from django_jobs.models import Job, JobAttempt, JobLog, JobStep, Phase
 from tests.admin.pages import LIST, Page, act, job_url, said
 from tests.factories import JobAttemptFactory, JobFactory, QueueFactory, WorkerFactory
 from tests.sample import tasks
@@ -289,8 +289,10 @@ class TestWhatHappensNext:
         assert "no worker is running" in self.next(admin)
         WorkerFactory(lost=True)
         assert "no worker is running" in self.next(admin)
+        WorkerFactory(phase=Phase.QUIET)
+        assert "every worker that is running is quiet or stops" in self.next(admin)
         WorkerFactory()
-        assert self.next(admin) == "It starts as soon as a worker is free."
+        assert self.next(admin) == "It starts when its turn has come and a worker is free."
         QueueFactory(name="default", paused=True)
         assert "the queue “default” is paused" in self.next(admin)
 

@@ -46,7 +46,7 @@ def many(request: pytest.FixtureRequest, renewed: None) -> None:
 def test_every_statement_goes_by_an_index() -> None:
     for name, work in READINGS.items():
         plans = explained_each(work)
-        assert len(plans) == (len(readings.COUNTED) if name == "states" else 1)
+        assert len(plans) == {"states": len(readings.COUNTED), "unavailable": 2}.get(name, 1)
         for _sql, plan in plans:
             assert_scans_no_jobs(plan)
     _lines, count = readings.ready_lines()
@@ -95,7 +95,10 @@ class TestReadings:
         JobFactory(task_path="x.old", last_error="TaskChanged: x.old takes 1", **waiting)
         JobFactory(last_error="ValueError: UnknownTask: x", **waiting)
         JobFactory(**waiting)
-        assert readings.unavailable(timezone.now()) == [("x.new", 2), ("x.old", 1)]
+        # Looked at again, and held up by others.
+        JobFactory(task_path="x.new", last_error="UnknownTask: no x.new")
+        JobFactory()
+        assert readings.unavailable(timezone.now()) == [("x.new", 3), ("x.old", 1)]
 
     def test_the_longest_running_come_first(self) -> None:
         now = timezone.now()
@@ -120,8 +123,11 @@ class TestReadings:
         WorkerFactory(release="a", threads=3, threads_busy=3, phase=Phase.QUIET)
         WorkerFactory(release="b", threads=4, backend_name="other")
         WorkerFactory(lost=True, threads_busy=4)
+        WorkerFactory(lost=True, queues="long-gone")
         assert readings.crews() == [("default", "a", 2, 5, 2, 1, 7), ("other", "b", 1, 4, 4, 0, 0)]
         assert set(readings.last_seen()) == {"default", "other"}
+        assert readings.lost_workers() == 2
+        assert readings.served_queues() == ["all"]
 
     def test_a_release_is_new_with_its_first_worker(self) -> None:
         now = timezone.now()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.utils import translation
 
-from django_jobs.admin import overview, readings, trouble
+from django_jobs.admin import facts, overview, readings, trouble
 from django_jobs.admin.paginator import COUNT_LIMIT, Count
 from django_jobs.admin.periods import PERIODS
 from django_jobs.figures import KEPT
@@ -26,18 +26,18 @@ def test_each_banner_is_explained() -> None:
         parts = [part.strip() for part in said.split("…")]
         pattern = ".*".join(re.escape(part) for part in parts)
         assert re.search(pattern, source), said
-    assert len(rows) == 8
+    assert len(rows) == 11
 
 
 def test_limits() -> None:
     with translation.override("en"):
         assert f"exact up to {Count(COUNT_LIMIT).text};" in TEXT
-        assert f"the next {Count(readings.LOOKED_AT).text} scheduled jobs" in TEXT
+        assert f"the next {Count(readings.LOOKED_AT).text} scheduled jobs that are due" in TEXT
     assert f"more than {MOST} pairs of task and queue" in TEXT
     assert BUCKETS == 20
     assert "histograms of twenty buckets" in TEXT
     assert (overview.CAME_WITHIN.seconds, overview.DIED_WITHIN.seconds) == (5 * 60, 15 * 60)
-    assert trouble.LATE == 60
+    assert facts.LATE == 60
 
 
 def test_how_long_rows_are_kept() -> None:
