@@ -20,15 +20,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from ..exceptions import TaskModuleError
+from ..many import ACT_ON_JOBS
 from ..models import FailureGroup, Job, JobQuerySet
 from . import log, wording
 from .display import short_name, status_badge
 from .handover import chosen, hand_over, is_for_a_job
 from .paginator import Count
 from .perform import Report, perform
-from .selection import UNTIL, Selection
+from .selection import BEFORE, UNTIL, Selection, may_redo
 from .urls import job_url
-from .verbs import COPY, VERBS, Verb
+from .verbs import COPY, RETRY, VERBS, Verb
 
 COPY_LIMIT: Final = 1000
 EXAMPLES: Final = 10
@@ -84,7 +85,7 @@ def act_on_selection(
             by_job = which is not None
             return _confirmation(model_admin, request, verb, selection, applicable, back, by_job)
         if which is not None:
-            return hand_over(model_admin, request, verb, which, applicable, selection.where)
+            return hand_over(model_admin, request, verb, which, applicable, selection)
     _do(model_admin, request, verb, selection)
     return None
 
@@ -99,11 +100,14 @@ def act_on_job(
     if not (model_admin.has_view_permission(request) and allowed(request)):
         raise PermissionDenied
     rows = model_admin.get_queryset(request).filter(pk=job_id)
-    if not rows.exists():
+    job = rows.only("task_path", "args").first()
+    if job is None:
         gone: HttpResponse = model_admin._get_obj_does_not_exist_redirect(
             request, model_admin.opts, str(job_id)
         )
         return gone
+    if verb is RETRY and job.task_path == ACT_ON_JOBS and not may_redo(request, job):
+        raise PermissionDenied
     report = _do(model_admin, request, verb, Selection(rows, Count(1)))
     shown = next(iter([*report.copies, *report.holders]), job_id)
     return HttpResponseRedirect(job_url(model_admin, request, shown))
@@ -114,7 +118,7 @@ def _do(model_admin: Any, request: HttpRequest, verb: Verb, selection: Selection
     each = selected <= log.LOG_EACH and not selection.where
     on_chunk = partial(_log_rows, request, verb, selected) if each else None
     try:
-        perform(verb, selection.jobs, report, on_chunk)
+        perform(verb, selection.for_verb(verb), report, on_chunk)
     except TaskModuleError as error:
         model_admin.message_user(request, str(error), messages.ERROR)
     finally:
@@ -191,6 +195,8 @@ def _confirmation(
         "ids": selection.ids or (str(selection.until),),
         "until": selection.until,
         "until_name": UNTIL,
+        "before": selection.before and selection.before.isoformat(),
+        "before_name": BEFORE,
         "confirmed_name": CONFIRMED,
         "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
         "back": back,

@@ -24,6 +24,7 @@ from . import display
 from .copies import COPY_OF, IsAnAction
 from .outlook import Surroundings, surroundings, what_next
 from .relatives import relatives
+from .selection import may_redo
 from .stack import stack_context
 from .timeline import timeline, worker_name
 from .uniqueness import Uniqueness, uniqueness
@@ -60,7 +61,7 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
             {
                 "verb": verb,
                 "url": job_url(model_admin, request, job.pk, verb.name),
-                "refused": _refused(verb, job, unique),
+                "refused": _refused(request, verb, job, unique),
             }
             for verb in VERBS.values()
             if verb.applies_to(job) and getattr(model_admin, f"has_{verb.name}_permission")(request)
@@ -81,11 +82,14 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
     }
 
 
-def _refused(verb: Verb, job: Job, unique: Uniqueness | None) -> str:
+def _refused(request: HttpRequest, verb: Verb, job: Job, unique: Uniqueness | None) -> str:
     """Why it can't be done now, although the job's status would allow it."""
-    if verb is RETRY and unique is not None:
-        return unique.no_retry
-    return str(IsAnAction()) if verb is COPY and job.task_path == ACT_ON_JOBS else ""
+    if job.task_path == ACT_ON_JOBS:
+        if verb is COPY:
+            return str(IsAnAction())
+        if verb is RETRY and not may_redo(request, job):
+            return _("It does what you may not do.")
+    return unique.no_retry if verb is RETRY and unique is not None else ""
 
 
 def _facts(

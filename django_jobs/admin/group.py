@@ -225,13 +225,14 @@ def act_on_group(
         return HttpResponseNotAllowed(["POST"])
     if not (model_admin.has_view_permission(request) and model_admin.may(request, verb.name)):
         raise PermissionDenied
-    if not FailureGroup.objects.filter(pk=group).exists():
+    row = FailureGroup.objects.filter(pk=group).first()
+    if row is None:
         gone: HttpResponse = model_admin._get_obj_does_not_exist_redirect(
             request, model_admin.opts, group
         )
         return gone
     try:
-        selection = Selection.of_group(request, group, verb)
+        selection = Selection.of_group(request, row, verb)
     except ValidationError as error:
         raise BadRequest("That is no selection of rows.") from error
     back = model_admin._url("failuregroup_change", group)

@@ -5,24 +5,22 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from django.contrib import messages
-from django.db import router
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..compat import Task
-from ..db.clock import db_now
 from ..ids import first_uuid7
 from ..many import RETRYING, WRITES, Which
-from ..models import Job, Status
+from ..models import FailureGroup, Job, Status
 from . import log, wording
 from .changelist import needs_bound, searched_from
 from .filters import SinceFilter
 from .outlook import surroundings, what_next
 from .paginator import Count
 from .selection import Selection
-from .verbs import CANCEL, Verb
+from .verbs import CANCEL, RETRY, Verb
 
 AT_ONCE: Final = 5_000
 # The filters of the list that a job can be told of, and what else is no filter.
@@ -38,11 +36,13 @@ def is_for_a_job(verb: Verb, count: Count) -> bool:
 def chosen(request: HttpRequest, selection: Selection, verb: Verb) -> Which | None:
     """
     ``selection`` as plain values; None where a job can't be told of it: ticks, a search, rows
-    of a subclass's own choice.
+    of a subclass's own choice, what the user may not have retried.
     """
-    if selection.until is None or selection.is_narrow:
+    if selection.until is None or selection.before is None or selection.is_narrow:
         return None
-    before = db_now(router.db_for_write(Job))
+    if verb is RETRY and selection.no_actions:
+        return None
+    before = selection.before
     if selection.group is not None:
         status = RETRYING if verb is CANCEL else None
         return Which(selection.until, before, None, status, group=selection.group)
@@ -62,7 +62,12 @@ def chosen(request: HttpRequest, selection: Selection, verb: Verb) -> Which | No
 
 
 def hand_over(
-    model_admin: Any, request: HttpRequest, verb: Verb, which: Which, count: Count, where: str
+    model_admin: Any,
+    request: HttpRequest,
+    verb: Verb,
+    which: Which,
+    count: Count,
+    selection: Selection,
 ) -> HttpResponseRedirect:
     """Enqueue the job, say so, and show its page, which has its progress."""
     user: Any = request.user
@@ -74,7 +79,10 @@ def hand_over(
     model_admin.message_user(request, said, messages.WARNING if waits else messages.SUCCESS)
     with log.untranslated():
         what = wording.count(f"{verb.label}: %(count)s, by a job", count)
-        log.log_many(request, Job, what, f"{what} ({made.pk}).{where}", object_id=made.pk)
+        message = f"{what} ({made.pk}).{selection.where}"
+        log.log_many(request, Job, what, message, object_id=made.pk)
+        if selection.group is not None:
+            log.log_many(request, FailureGroup, what, message, object_id=selection.group)
     url = reverse("admin:django_jobs_job_change", args=[made.pk], current_app=_site(model_admin))
     return HttpResponseRedirect(url)
 

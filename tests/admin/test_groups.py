@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from django_jobs import tasks
 from django_jobs.admin import group_counts, handover
+from django_jobs.db.clock import DbNow
 from django_jobs.many import Which
 from django_jobs.models import FailureGroup, Job, Status
 from django_jobs.testing import run_pending
@@ -179,6 +180,17 @@ class TestPage:
         assert "Nothing is left to do" in page
         assert "jobs-badge jobs-quiet" in page
 
+    @pytest.mark.parametrize("verb", ["retry", "discard"])
+    def test_what_died_after_the_question_is_left_alone(self, admin: Client, verb: str) -> None:
+        group = make()
+        jobs, later = jobs_of(group, 2, dead=True), jobs_of(group, 1)
+        url = group_url(group, verb)
+        question = admin.post(url)
+        Job.objects.filter(pk=later[0].pk).update(status=Status.DEAD, finished_at=DbNow())
+        assert "2 jobs were" in said(confirm(admin, question, url))[0]
+        assert reread(jobs) == [THEN[verb]] * 2
+        assert reread(later) == [Status.DEAD]
+
     def test_an_example_that_is_gone(self, admin: Client) -> None:
         group = make()
         page = text(admin.get(group_url(group)))
@@ -228,7 +240,9 @@ class TestButtons:
         assert message.startswith("3 jobs were")
         entry = LogEntry.objects.get()
         assert (entry.object_id, entry.object_repr) == (group.pk, f"{verb.capitalize()}: 3")
-        assert entry.change_message == f"{message} Selected by the failure group {group.pk}."
+        assert (
+            entry.change_message == f"{message} Selected by the failure group {group.pk}, {group}."
+        )
         assert "3 jobs were" in text(admin.get(group_url(group, "history")))
 
     def test_nothing_to_do(self, admin: Client, verb: str) -> None:
@@ -374,13 +388,34 @@ class TestHandedOver:
         assert message.startswith("Discard, 5 jobs: a job of its own does it, step by step.")
         assert "no worker is running. Start one with: manage.py runjobs" in message
         assert reread(jobs) == [Status.DEAD] * 5
-        entry = LogEntry.objects.get()
+        entry, same = LogEntry.objects.order_by("pk")
         assert (entry.object_id, entry.object_repr) == (str(made.pk), "Discard: 5, by a job")
-        assert group.pk in entry.change_message
+        assert f"{group.pk}, {group}" in entry.change_message
+        assert (same.object_id, same.change_message) == (group.pk, entry.change_message)
         [ran] = run_pending()
         assert ran.return_value == {"done": 5, "asked": 0, "held": 0}
         assert reread(jobs) == [Status.DISCARDED] * 5
         assert LogEntry.objects.filter(object_repr="Discard: 5").get().user == entry.user
+
+    def test_what_died_after_the_question_is_left_alone(self, admin: Client) -> None:
+        group = make()
+        jobs, later = jobs_of(group, 5, dead=True), jobs_of(group, 1)
+        url = group_url(group, "discard")
+        question = admin.post(url)
+        Job.objects.filter(pk=later[0].pk).update(status=Status.DEAD, finished_at=DbNow())
+        confirm(admin, question, url)
+        run_pending()
+        assert reread(jobs) == [Status.DISCARDED] * 5
+        assert reread(later) == [Status.DEAD]
+
+    def test_it_stands_behind_no_other_job(self, admin: Client) -> None:
+        JobFactory(priority=99)
+        group = make()
+        jobs = jobs_of(group, 5, dead=True)
+        url = group_url(group, "discard")
+        confirm(admin, admin.post(url), url)
+        run_pending(limit=1)
+        assert reread(jobs) == [Status.DISCARDED] * 5
 
     def test_the_retries_of_a_group(self, admin: Client) -> None:
         group = make()

@@ -294,6 +294,26 @@ def test_the_filters_of_the_list_come_back(admin: Client) -> None:
         if "/retry/" in attrs.get("formaction", "")
     ]
     assert admin.post(action).url == url
+    links = [attrs.get("href") for attrs in Page(admin.get(url)).all("a")]
+    assert f"{LIST}?status=DEAD" in links, "the way back"
+
+
+def test_a_dead_action_is_retried_by_those_who_may_do_it(
+    admin: Client, browser: Callable[..., Client]
+) -> None:
+    path = "django_jobs.tasks.act_on_jobs"
+    job = JobFactory(dead=True, task_path=path, args=["discard", {}, "1"])
+    other = JobFactory(dead=True)
+    retrier = browser("retry_job")
+    page = Page(retrier.get(job_url(job))).text
+    assert "It does what you may not do." in page
+    assert retrier.post(job_url(job, "retry")).status_code == 403
+    confirm(retrier, act(retrier, "retry", job, other))
+    assert reread(job, other) == [Status.DEAD, Status.READY]
+    both = browser("retry_job", "discard_job")
+    assert "It does what you may not do." not in Page(both.get(job_url(job))).text
+    assert both.post(job_url(job, "retry")).status_code == 302
+    assert reread(job) == [Status.READY]
 
 
 def test_a_made_up_selection_is_refused(admin: Client) -> None:
@@ -301,6 +321,8 @@ def test_a_made_up_selection_is_refused(admin: Client) -> None:
     assert admin.post(LIST, data).status_code == 400
     data = {"action": "retry", "_selected_action": str(UUID(int=0)), "select_across": "1"}
     assert admin.post(LIST, data | {"until": "junk"}).status_code == 400
+    for junk in ("junk", "2026-01-01T00:00:00"):
+        assert admin.post(LIST, data | {"before": junk}).status_code == 400
 
 
 def test_no_transaction_spans_an_action() -> None:
