@@ -176,7 +176,7 @@ def restart(server: Any, *, crash: bool) -> None:
     else:
         pid = server.get_pid()
         os.kill(pid, signal.SIGQUIT)
-        wait_until(lambda: not Path(f"/proc/{pid}").exists(), 20, "the server's end")
+        wait_until(lambda: not Path(f"/proc/{pid}").exists(), 50, "the server's end")
     if is_mariadb:
         server.start()
     else:
