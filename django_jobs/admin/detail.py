@@ -24,7 +24,7 @@ from . import display
 from .copies import COPY_OF, IsAnAction
 from .outlook import Surroundings, surroundings, what_next
 from .relatives import relatives
-from .selection import may_redo
+from .selection import action_of, may_redo
 from .stack import stack_context
 from .timeline import timeline, worker_name
 from .uniqueness import Uniqueness, uniqueness
@@ -50,7 +50,7 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
     unique = uniqueness(job, task)
     steps = _steps(job, may_view)
     return {
-        "title": job.task_name or job.task_path,
+        "title": _title(job),
         "subtitle": None,
         "status": display.status_badge(job),
         "what_next": what_next(job, around),
@@ -80,6 +80,14 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
         **timeline(job, around, hide, with_logs=may_view),
         **relatives(model_admin, request, job),
     }
+
+
+def _title(job: Job) -> str:
+    """The task's name; of a job that does an action of the list, what that is."""
+    verb = action_of(job) if job.task_path == ACT_ON_JOBS else ""
+    if verb:
+        return _("%(verb)s: many jobs") % {"verb": VERBS[verb].label}
+    return job.task_name or job.task_path
 
 
 def _refused(request: HttpRequest, verb: Verb, job: Job, unique: Uniqueness | None) -> str:

@@ -121,8 +121,14 @@ class Selection:
 
 def may_redo(request: HttpRequest, job: Job) -> bool:
     """Whether the user may do what a job of ``act_on_jobs`` does, and so may have it done again."""
-    verb = job.args[0] if isinstance(job.args, list) and job.args else ""
-    return verb in WRITES and _may(request, verb)
+    verb = action_of(job)
+    return bool(verb) and _may(request, verb)
+
+
+def action_of(job: Job) -> str:
+    """What a job of ``act_on_jobs`` does; empty where it was called with something else."""
+    said = job.args[0] if isinstance(job.args, list) and job.args else None
+    return said if isinstance(said, str) and said in WRITES else ""
 
 
 def _may_all(request: HttpRequest) -> bool:

@@ -310,7 +310,12 @@ def test_a_dead_action_is_retried_by_those_who_may_do_it(
     assert retrier.post(job_url(job, "retry")).status_code == 403
     confirm(retrier, act(retrier, "retry", job, other))
     assert reread(job, other) == [Status.DEAD, Status.READY]
+    for junk in ([], [[]], {"a": 1}, ["copy"]):
+        Job.objects.filter(pk=job.pk).update(args=junk)
+        assert "It does what you may not do." in Page(retrier.get(job_url(job))).text
+    Job.objects.filter(pk=job.pk).update(args=["discard", {}, "1"])
     both = browser("retry_job", "discard_job")
+    assert "<h1>Discard: many jobs</h1>" in Page(both.get(job_url(job))).text
     assert "It does what you may not do." not in Page(both.get(job_url(job))).text
     assert both.post(job_url(job, "retry")).status_code == 302
     assert reread(job) == [Status.READY]
