@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from ..conf import QUEUE_NAME
 from ..models import Queue
-from ..models.queue import LIMIT_MOST, REASON_LENGTH
+from ..models.queue import LIMIT_MOST, PAUSE_MOST, REASON_LENGTH
 from .names import known_queues
 
 NAME_LENGTH: Final = 64
@@ -53,6 +53,8 @@ class PauseForm(forms.Form):
         until: datetime | None = self.cleaned_data["until"]
         if until is not None and until <= timezone.now():
             raise forms.ValidationError(_("This time is past."))
+        if until is not None and until - timezone.now() > PAUSE_MOST:
+            raise forms.ValidationError(_("A pause ends within a hundred years."))
         return until
 
 

@@ -1,7 +1,7 @@
 """A named lane."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from django.db import models
@@ -11,10 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from ..db.clock import DbNow
 from ..db.fields import NameField
+from ..exceptions import LONGEST_DELAY
 
 REASON_LENGTH: Final = 200
 PERSON_LENGTH: Final = 150  # of a user name, as in Django's own model
 LIMIT_MOST: Final = 10_000
+PAUSE_MOST: Final = timedelta(seconds=LONGEST_DELAY)
 
 
 def paused_now() -> Q:
@@ -70,13 +72,15 @@ class QueueQuerySet(models.QuerySet["Queue", "Queue"]):
         is paused already gets this end and this reason instead of its own.
 
         :param until: when the pause ends by itself (aware), by the database's clock; None for
-            when somebody resumes the queue.
+            when somebody resumes the queue. A hundred years ahead at most.
         :param reason: why, for whoever looks; 200 characters at most.
         :param by: who, 150 characters at most.
-        :raises ValueError: the end is past or naive, or a text is too long.
+        :raises ValueError: the end is past, naive or too far ahead, or a text is too long.
         """
         if until is not None and (timezone.is_naive(until) or until <= timezone.now()):
             raise ValueError(f"The end of a pause must be aware and still to come, not {until}.")
+        if until is not None and until - timezone.now() > PAUSE_MOST:
+            raise ValueError(f"A pause must end within a hundred years, not at {until}.")
         for text, most in ((reason, REASON_LENGTH), (by, PERSON_LENGTH)):
             if len(text) > most:
                 raise ValueError(f"{text[:20]!r}… is longer than {most} characters.")

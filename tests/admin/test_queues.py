@@ -193,6 +193,7 @@ class TestPause:
         ("wrong", "complaint"),
         [
             ({"until": "2020-01-01T00:00"}, "This time is past."),
+            ({"until": "9999-12-31T23:59"}, "A pause ends within a hundred years."),
             ({"until": "soon"}, "Enter a valid date/time."),
             ({"reason": "x" * 201}, "at most 200 characters"),
         ],
@@ -202,6 +203,16 @@ class TestPause:
     ) -> None:
         assert complaint in Page(pause(admin, "mail", **wrong)).text
         assert not Queue.objects.exists()
+
+    def test_no_end_leaves_the_calendar(self, admin: Client, settings: Any) -> None:
+        """West of Greenwich the last hours of the year 9999 are in the year 10000."""
+        settings.TIME_ZONE = "America/New_York"
+        for year, accepted in ((9999, False), (timezone.now().year + 98, True)):
+            response = pause(admin, "mail", until=f"{year}-12-31T23:59")
+            assert response.status_code == (302 if accepted else 200), year
+            assert Queue.objects.exists() is accepted
+            assert admin.get(QUEUES).status_code == 200
+        assert said(choose(admin, "resume", "mail")) == ["1 queue was resumed."]
 
     def test_resume(self, admin: Client) -> None:
         QueueFactory(name="a", paused=True)
