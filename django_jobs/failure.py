@@ -84,6 +84,11 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
 
 
+def is_storable(text: str) -> bool:
+    """Whether a database takes ``text``; what none takes is in no row either."""
+    return text == storable(text)
+
+
 def cut(text: str, length: int) -> str:
     """``text`` in at most ``length`` characters, its middle left out: the ends say most."""
     if len(text) <= length:

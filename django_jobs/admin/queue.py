@@ -16,13 +16,15 @@ from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from ..conf import QUEUE_NAME
+from ..failure import is_storable
 from ..models import Queue
 from . import display
 from .base import ReadOnlyAdmin
 from .lanes import MOST, RATE_MINUTES, Lane, lane_of, lanes
 from .paginator import Count
 from .queueactions import ACTIONS, QueueAction
-from .queueforms import NAME_LENGTH, LimitForm, QueueForm
+from .queueforms import LimitForm, QueueForm
 
 CONFIRMED: Final = "confirmed"
 WORKERS_SHOWN: Final = 3
@@ -105,7 +107,7 @@ class QueueAdmin(ReadOnlyAdmin):
         names = list(dict.fromkeys(request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)))
         if action is not None and not self.is_allowed(request, action.permission):
             raise PermissionDenied
-        if action is None or not all(0 < len(name) <= NAME_LENGTH for name in names):
+        if action is None or not _are_queues(names):
             raise BadRequest("That is nothing to be done with queues.")
         if not names:
             self.message_user(request, _("No queue was selected."), messages.WARNING)
@@ -147,6 +149,14 @@ class QueueAdmin(ReadOnlyAdmin):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "django_jobs/admin/ask_queues.html", context)
+
+
+def _are_queues(names: list[str]) -> bool:
+    """Whether a queue can have each of these names, or has it already: of an older release, say."""
+    odd = {name for name in names if not QUEUE_NAME.fullmatch(name)}
+    if not all(is_storable(name) for name in odd):
+        return False
+    return odd <= set(Queue.objects.filter(pk__in=odd).values_list("pk", flat=True))
 
 
 def _running(lane: Lane) -> str:

@@ -235,14 +235,26 @@ class TestPause:
     def test_of_nothing(self, admin: Client) -> None:
         assert said(choose(admin, "pause")) == ["No queue was selected."]
 
-    @pytest.mark.parametrize("names", [["x" * 65], [""]])
+    @pytest.mark.parametrize(
+        "names",
+        [["x" * 65], [""], ["<b>x</b>"], ["a b/c"], ["mail\n"], ["é"], ["mail", "a b"], ["a\0"]],
+    )
     def test_of_what_is_no_name(self, admin: Client, names: list[str]) -> None:
         assert pause(admin, *names).status_code == 400
+        assert choose(admin, "pause", *names).status_code == 400
+        assert choose(admin, "resume", *names).status_code == 400
+        assert limit(admin, *names, limit="3").status_code == 400
         assert choose(admin, "delete_selected", "a").status_code == 400
         assert not Queue.objects.exists()
 
+    def test_rows_of_other_names_that_are_there_are_taken(self, admin: Client) -> None:
+        QueueFactory(name="a b/c", paused=True)
+        assert said(choose(admin, "resume", "a b/c", "mail")) == ["1 queue was resumed."]
+        assert said(pause(admin, "a b/c")) == ["1 queue was paused."]
+
     def test_of_a_queue_that_is_named_like_a_script(self, admin: Client) -> None:
         JobFactory(queue_name=SCRIPT)
+        QueueFactory(name=SCRIPT)
         assert SCRIPT not in Page(admin.get(QUEUES)).text
         assert SCRIPT not in Page(choose(admin, "pause", SCRIPT)).text
         pause(admin, SCRIPT, reason=SCRIPT)
