@@ -64,6 +64,14 @@ def queue_state(is_paused: bool) -> SafeString:
     return badge(_("Paused"), "wait") if is_paused else badge(_("Open"), "good")
 
 
+def tenths(number: float) -> str:
+    """A share or a rate, rounded to a tenth; one that is less but not 0 doesn't look like 0."""
+    if number > 0 and not round(number, 1):
+        return _("< %s") % number_format(0.1, 1)
+    # Rounded first: number_format() only cuts.
+    return number_format(round(number, 1), 1, force_grouping=True)
+
+
 def duration(seconds: float) -> str:
     """
     A length of time, in its two largest units: ``2 h 5 min``; ``3.2 s``; ``45 ms``.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -198,7 +198,7 @@ def row(tally: Tally, period: Period, *, seconds: float | None = None) -> dict[s
         "done": Count(tally.successes).text,
         "failed": Count(tally.failures).text,
         "dead": Count(tally.dead).text,
-        "share": f"{number_format(share, 1)} %",
-        "rate": number_format(tally.count / minutes, 1, force_grouping=True),
+        "share": f"{display.tenths(share)} %",
+        "rate": display.tenths(tally.count / minutes),
         **{name: "–" if v is None else display.duration(v) for name, v in durations.items()},
     }

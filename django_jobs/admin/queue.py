@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -187,7 +186,7 @@ def _row(lane: Lane, site: str) -> dict[str, Any]:
         "reason": row.pause_reason if row else "",
         "by": row.paused_by if row else "",
         "running": _running(lane),
-        "rate": number_format(lane.done / RATE_MINUTES, 1, force_grouping=True),
+        "rate": display.tenths(lane.done / RATE_MINUTES),
         "oldest": lane.oldest and display.age(lane.oldest, timezone.now()),
         "workers": [
             {

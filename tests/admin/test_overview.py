@@ -154,8 +154,20 @@ class TestPage:
         # A minute, done, failed, of all, died, waits, runs, longest.
         row = r"send_invoice 0\.1 6 2 25\.0 % 1 \d+ ms \d+ ms \d+ ms \d+ ms 100 ms"
         assert re.search(row, text)
-        assert text.index("send_invoice 0.1") < text.index("report 0.0"), "what fails comes first"
-        assert "slow Open 0 0.0 0" in text
+        fails, rare = text.index("send_invoice 0.1"), text.index("report &lt; 0.1")
+        assert fails < rare, "what fails comes first"
+        assert "slow Open 0 &lt; 0.1 0" in text
+
+    def test_figures_are_rounded(self, admin: Client) -> None:
+        written(counted(2, 4), path="shop.tasks.a")
+        written(counted(221), path="shop.tasks.b")
+        written(counted(0, 1), path="shop.tasks.c")
+        written(Tally(successes=1_999, failures=1), path="shop.tasks.d")
+        text = text_of(admin.get(OVERVIEW))
+        assert "a 0.1 2 4 66.7 %" in text
+        assert "b 3.7 221 0 0.0 %" in text
+        assert "c &lt; 0.1 0 1 100.0 %" in text
+        assert "d 33.3 1,999 1 0.1 %" in text
 
     @pytest.mark.parametrize(("name", "shown"), [("15m", 1), ("1h", 2), ("24h", 3), ("7d", 4)])
     def test_range(self, admin: Client, name: str, shown: int) -> None:

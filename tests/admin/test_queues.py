@@ -347,6 +347,14 @@ class TestLimit:
         assert "<dd>2.0 " in Page(admin.get(url_of("mail"))).text
         assert "2.0" in shown(admin)
 
+    @pytest.mark.parametrize(("done", "rate"), [(55, "3.7"), (0, "0.0"), (1, "0.1")])
+    def test_their_number_is_rounded(self, admin: Client, done: int, rate: str) -> None:
+        QueueFactory(name="mail")
+        now = int(timezone.now().timestamp()) // 60 * 60
+        write({(60, now, "x.y", "mail"): Tally(successes=done)}, uuid7(), "default")
+        assert f"<dd>{rate} " in Page(admin.get(url_of("mail"))).text
+        assert f'<td class="field-time">{rate}</td>' in shown(admin)
+
     def test_what_waits_in_it(self, admin: Client) -> None:
         QueueFactory(name="mail")
         JobFactory.create_batch(3, queue_name="mail", run_after=timezone.now() - timedelta(hours=3))
