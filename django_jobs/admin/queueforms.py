@@ -34,7 +34,10 @@ class PauseForm(forms.Form):
     until = forms.DateTimeField(
         label=gettext_lazy("Until"),
         required=False,
-        widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
+        # With seconds: the end of a pause that is there is not to be cut when another is entered.
+        widget=forms.DateTimeInput(
+            format="%Y-%m-%dT%H:%M:%S", attrs={"type": "datetime-local", "step": "1"}
+        ),
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),

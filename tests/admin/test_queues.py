@@ -184,10 +184,20 @@ class TestPause:
         QueueFactory(name="mail", paused=True, paused_until=until, pause_reason="why")
         page = Page(choose(admin, "pause", "mail"))
         values = {a.get("name"): a.get("value") for a in page.all("input")}
-        assert (values["until"], values["reason"]) == (f"{until:%Y-%m-%dT%H:%M}", "why")
+        assert (values["until"], values["reason"]) == (f"{until:%Y-%m-%dT%H:%M:%S}", "why")
         assert said(pause(admin, "mail", reason="other")) == ["1 queue was paused."]
         queue = Queue.objects.paused().get()
         assert (queue.paused_until, queue.pause_reason) == (None, "other")
+
+    def test_a_pause_that_is_confirmed_as_it_is_keeps_its_seconds(self, admin: Client) -> None:
+        """Without them one that ends within this minute would be past."""
+        until = in_two_hours() + timedelta(seconds=59)
+        QueueFactory(name="mail", paused=True, paused_until=until)
+        page = Page(choose(admin, "pause", "mail"))
+        [field] = [a for a in page.all("input") if a.get("name") == "until"]
+        assert field["step"] == "1", "a browser takes no seconds otherwise"
+        assert said(pause(admin, "mail", until=field["value"])) == ["0 queues were paused."]
+        assert Queue.objects.get().paused_until == until
 
     @pytest.mark.parametrize(
         ("wrong", "complaint"),
