@@ -98,3 +98,11 @@ class QueueForm(forms.ModelForm, PauseForm, LimitForm):  # type: ignore[type-arg
     class Meta:
         model = Queue
         fields = ("name",)
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned: dict[str, Any] | None = super().clean()
+        given = self.cleaned_data
+        if not given.get("pause") and (given.get("until") or given.get("reason")):
+            text = _("An end and a reason are those of a pause: tick this, or leave both empty.")
+            self.add_error("pause", text)
+        return cleaned

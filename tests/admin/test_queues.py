@@ -446,8 +446,16 @@ class TestAdd:
         assert "is past" in Page(admin.post(ADD, {"name": "x", "until": "2020-01-01T00:00"})).text
 
     def test_without_a_pause(self, admin: Client) -> None:
-        admin.post(ADD, {"name": "open"})
-        assert Queue.objects.get().paused_at is None
+        admin.post(ADD, {"name": "open", "until": "", "reason": "", "limit": "3"})
+        queue = Queue.objects.get()
+        assert (queue.paused_at, queue.limit) == (None, 3)
+
+    @pytest.mark.parametrize("more", [{"reason": "why"}, {"until": "2100-01-01T00:00"}])
+    def test_what_is_for_a_pause_without_one(self, admin: Client, more: dict[str, str]) -> None:
+        page = Page(admin.post(ADD, {"name": "open", "limit": "3", **more})).text
+        assert "An end and a reason are those of a pause" in page
+        assert not Queue.objects.exists()
+        assert admin.post(ADD, {"name": "open", "pause": "on", **more}).status_code == 302
 
     @pytest.mark.parametrize("name", ["", "a b", "é", "x" * 65, SCRIPT, "a;--", "a/b"])
     def test_takes_names_only(self, admin: Client, name: str) -> None:
