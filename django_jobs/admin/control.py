@@ -51,7 +51,7 @@ QUIET: Final = WorkerVerb(
         "It claims no more jobs and finishes those that it has. It stays, and does nothing, "
         "until it is resumed or stopped."
     ),
-    done=gettext_lazy("%(worker)s was told to be quiet."),
+    done=gettext_lazy("The worker %(worker)s was told to be quiet."),
     write=lambda workers: workers.quiet(),
 )
 
@@ -61,7 +61,7 @@ RESUME: Final = WorkerVerb(
     permission="has_control_permission",
     told_by=(Command.QUIET,),
     explains=gettext_lazy("It claims jobs again."),
-    done=gettext_lazy("%(worker)s was told to claim jobs again."),
+    done=gettext_lazy("The worker %(worker)s was told to claim jobs again."),
     write=lambda workers: workers.resume(),
 )
 
@@ -75,7 +75,7 @@ STOP: Final = WorkerVerb(
         "gives the rest back, and ends. Its supervisor, systemd or container runtime, where it "
         "has one that does so, starts another one in its place."
     ),
-    done=gettext_lazy("%(worker)s was told to stop."),
+    done=gettext_lazy("The worker %(worker)s was told to stop."),
     write=lambda workers: workers.stop(),
 )
 
@@ -88,7 +88,7 @@ STACKS: Final = WorkerVerb(
         "It writes down where in the code each job is that it runs, and what it has logged so far, "
         "which its own page shows. The jobs don’t notice."
     ),
-    done=gettext_lazy("%(worker)s was asked for the stacks of its jobs."),
+    done=gettext_lazy("The worker %(worker)s was asked for the stacks of its jobs."),
     write=lambda workers: workers.ask_for_stacks(),
 )
 
@@ -121,7 +121,7 @@ def tell(model_admin: Any, request: HttpRequest, worker: Worker, verb: WorkerVer
     """Tell ``worker``, log it, and say so on the next page."""
     names = {"worker": worker.name}
     if not verb.write(Worker.objects.filter(pk=worker.pk)):
-        text = _("%(worker)s is not live, or was told so already.")
+        text = _("The worker %(worker)s is not live, or was told so already.")
         model_admin.message_user(request, text % names, messages.WARNING)
         return
     with log.untranslated():

@@ -209,7 +209,7 @@ class TestTell:
         ):
             response = admin.post(url(worker, verb))
             assert response.url == url(worker)
-            assert said(response)[0].startswith(f"{worker.name} was told to ")
+            assert said(response)[0].startswith(f"The worker {worker.name} was told to ")
             worker.refresh_from_db()
             assert worker.command == command
         log = LogEntry.objects.order_by("pk").values_list("object_repr", "change_message")
@@ -232,9 +232,20 @@ class TestTell:
     def test_a_worker_that_can_not_hear(self, admin: Client, verb: str) -> None:
         lost = working(lost=True, command=Command.QUIET)
         assert said(admin.post(url(lost, verb))) == [
-            f"{lost.name} is not live, or was told so already."
+            f"The worker {lost.name} is not live, or was told so already."
         ]
         assert not LogEntry.objects.exists()
+
+    def test_its_name_is_written_as_it_is(self, admin: Client) -> None:
+        """Django capitalizes the first letter of a message, whatever it begins with."""
+        for worker, verb in (
+            *((working(hostname="vm"), verb) for verb in VERBS if verb != "resume"),
+            (working(hostname="vm", command=Command.QUIET), "resume"),
+            (working(hostname="vm", lost=True), "stop"),
+        ):
+            told = text_of(admin.post(url(worker, verb), follow=True))
+            assert f"The worker vm:{worker.pid} " in told, verb
+            assert f"Vm:{worker.pid}" not in told, verb
 
 
 class TestStacks:
