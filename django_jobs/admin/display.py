@@ -149,6 +149,11 @@ def name(text: str) -> SafeString:
     return format_html('<span class="jobs-name" dir="auto">{}</span>', text)
 
 
+def link(text: Any, url: str) -> SafeString:
+    """``text`` as a link; as it is where there is no URL."""
+    return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
+
+
 def error(text: str) -> SafeString:
     """An error, cut to some lines in a table; a tooltip shows more of it."""
     return format_html(

@@ -1,6 +1,7 @@
 """Queues: what waits in each and who serves it; pause, resume and limit them."""
 
 from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
 
 import django
 from django import forms
@@ -17,13 +18,14 @@ from django.utils.translation import gettext as _
 
 from ..conf import QUEUE_NAME
 from ..failure import is_storable
-from ..models import Queue
+from ..models import Job, Queue, Status, Worker
 from . import display
 from .base import ReadOnlyAdmin
 from .lanes import MOST, RATE_MINUTES, Lane, lane_of, lanes
 from .paginator import Count
 from .queueactions import ACTIONS, QueueAction
 from .queueforms import LimitForm, QueueForm
+from .urls import page_url
 
 CONFIRMED: Final = "confirmed"
 WORKERS_SHOWN: Final = 3
@@ -67,7 +69,7 @@ class QueueAdmin(ReadOnlyAdmin):
         return {
             "title": row.name,
             "subtitle": None,
-            "row": _row(lane_of(row), site),
+            "row": _row(self, request, lane_of(row)),
             "may_pause": self.has_pause_permission(request),
             "limit_form": LimitForm(initial={"limit": row.limit}) if may_limit else None,
             "list_url": reverse("admin:django_jobs_queue_changelist", current_app=site),
@@ -88,7 +90,7 @@ class QueueAdmin(ReadOnlyAdmin):
             "subtitle": None,
             "opts": self.opts,
             "media": self.media,
-            "rows": [_row(lane, self.admin_site.name) for lane in shown[:MOST]],
+            "rows": [_row(self, request, lane) for lane in shown[:MOST]],
             "is_cut": len(shown) > MOST,
             "may_pause": self.has_pause_permission(request),
             "may_limit": self.has_limit_permission(request),
@@ -168,30 +170,34 @@ def _running(lane: Lane) -> str:
     }
 
 
-def _row(lane: Lane, site: str) -> dict[str, Any]:
-    """What the list shows of a queue."""
+def _row(model_admin: Any, request: HttpRequest, lane: Lane) -> dict[str, Any]:
+    """What the list shows of a queue; links only to where the user may go."""
+    jobs_url = page_url(model_admin, request, Job, "changelist")
 
-    def url(name: str, *args: Any) -> str:
-        return reverse(f"admin:django_jobs_{name}", args=args, current_app=site)
+    def jobs(text: Any, **query: str) -> str:
+        where = urlencode({"queue": lane.name, **query})
+        return display.link(text, jobs_url and f"{jobs_url}?{where}")
 
     row: Any = lane.row if lane.is_paused else None
     return {
         "lane": lane,
-        "name": display.name(lane.name),
-        "jobs": url("job_changelist"),
-        "url": lane.row and url("queue_change", quote(lane.row.pk)),
+        "name": jobs(display.name(lane.name)),
+        "url": lane.row and page_url(model_admin, request, Queue, "change", quote(lane.row.pk)),
         "state": display.queue_state(lane.is_paused),
         "since": row and display.moment(row.paused_at),
         "until": row and display.moment(row.paused_until),
         "reason": row.pause_reason if row else "",
         "by": row.paused_by if row else "",
-        "running": _running(lane),
+        "ready": jobs(lane.ready.text, status=Status.READY),
+        "scheduled": jobs(lane.scheduled.text, status=Status.SCHEDULED),
+        "running": jobs(_running(lane), status=Status.RUNNING),
         "rate": display.tenths(lane.done / RATE_MINUTES),
         "oldest": lane.oldest and display.age(lane.oldest, timezone.now()),
         "workers": [
             {
-                "name": worker.name,
-                "url": url("worker_change", worker.pk),
+                "name": display.link(
+                    worker.name, page_url(model_admin, request, Worker, "change", worker.pk)
+                ),
                 "phase": "" if worker.phase in ("", "running") else worker.get_phase_display(),
             }
             for worker in lane.workers[:WORKERS_SHOWN]

@@ -16,6 +16,7 @@ from django_jobs.figures import write
 from django_jobs.ids import uuid7
 from django_jobs.models import Phase, Queue
 from django_jobs.tally import Tally
+from tests.admin.conftest import VIEW
 from tests.admin.pages import Page, job_url, said
 from tests.factories import JobFactory, QueueFactory, WorkerFactory
 
@@ -476,6 +477,24 @@ class TestPermissions:
         assert pause(viewer, "mail").status_code == 403
         assert choose(viewer, "resume", "mail").status_code == 403
         assert not Queue.objects.paused().exists()
+
+    @pytest.mark.parametrize("views", [(), ("view_job",), ("view_worker",), VIEW])
+    def test_links_lead_where_somebody_may_go(
+        self, browser: Callable[..., Client], views: tuple[str, ...]
+    ) -> None:
+        QueueFactory(name="mail", limit=9)
+        JobFactory.create_batch(7, queue_name="mail")
+        worker = WorkerFactory(queues="mail")
+        viewer = browser(view=tuple({"view_queue", *views}))
+        pages = [Page(viewer.get(url)) for url in (QUEUES, url_of("mail"))]
+        links = [a.get("href", "") for page in pages for a in page.all("a")]
+        jobs = [link for link in links if "/job/?queue=mail" in link]
+        workers = [link for link in links if f"/worker/{worker.pk}/" in link]
+        assert (len(jobs), len(workers)) == (8 * ("view_job" in views), "view_worker" in views)
+        assert all(viewer.get(link).status_code == 200 for link in (*jobs, *workers))
+        for text in (">mail</span>", ">7<", ">0 of 9<"):
+            assert all(text in page.text for page in pages), text
+        assert worker.name in pages[0].text
 
     def test_operator(self, browser: Callable[..., Client]) -> None:
         operator = browser("pause_queue")
