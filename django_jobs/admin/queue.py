@@ -174,8 +174,8 @@ def _row(model_admin: Any, request: HttpRequest, lane: Lane) -> dict[str, Any]:
     """What the list shows of a queue; links only to where the user may go."""
     jobs_url = page_url(model_admin, request, Job, "changelist")
 
-    def jobs(text: Any, **query: str) -> str:
-        where = urlencode({"queue": lane.name, **query})
+    def jobs(text: Any, *of_status: Status) -> str:
+        where = urlencode([("queue", lane.name), *(("status", each) for each in of_status)])
         return display.link(text, jobs_url and f"{jobs_url}?{where}")
 
     row: Any = lane.row if lane.is_paused else None
@@ -188,9 +188,9 @@ def _row(model_admin: Any, request: HttpRequest, lane: Lane) -> dict[str, Any]:
         "until": row and display.moment(row.paused_until),
         "reason": row.pause_reason if row else "",
         "by": row.paused_by if row else "",
-        "ready": jobs(lane.ready.text, status=Status.READY),
-        "scheduled": jobs(lane.scheduled.text, status=Status.SCHEDULED),
-        "running": jobs(_running(lane), status=Status.RUNNING),
+        "ready": jobs(lane.ready.text, Status.READY),
+        "scheduled": jobs(lane.scheduled.text, Status.SCHEDULED),
+        "running": jobs(_running(lane), Status.RUNNING),
         "rate": display.tenths(lane.done / RATE_MINUTES),
         "oldest": lane.oldest and display.age(lane.oldest, timezone.now()),
         "workers": [
