@@ -9,6 +9,7 @@ from django.db import connections, transaction
 from django.http import HttpRequest
 from django.urls import URLPattern
 
+from ..failure import is_storable
 from .paginator import CappedPaginator
 
 
@@ -48,6 +49,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup in self.lookups
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        # PostgreSQL does not even look for it.
+        return (
+            super().get_object(request, object_id, from_field) if is_storable(object_id) else None
+        )
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -14,6 +14,7 @@ from ..many import RETRYING
 from ..models import Job, JobQuerySet, Status
 from ..models.job import UNDONE
 from .search import is_indexed, needs_arguments, terms, unknown_tags
+from .searchbox import SearchedChangeList
 
 UNLISTED: Final = ("args", "kwargs", "return_value", "metadata", "unique_hash", "unique_key")
 SEARCHED: Final = 100_000
@@ -23,7 +24,7 @@ INDEXED: Final = frozenset({RETRYING, *(status for status in Status)} - {Status.
 BY_AGE: Final = frozenset({Status.RUNNING, *UNDONE})
 
 
-class JobChangeList(ChangeList):
+class JobChangeList(SearchedChangeList):
     """
     Leaves the columns out that may be large, and looks for what no index serves among the
     newest jobs only: a rare name is not worth reading millions of rows.
@@ -49,7 +50,7 @@ class JobChangeList(ChangeList):
         self.by_argument = needs_arguments(wanted)
         self.refused = self.by_argument and not admin.has_view_arguments_permission(request)
         self.by_text = bool(wanted)
-        if self.refused or is_indexed(wanted):
+        if self.refused or self.unread or is_indexed(wanted):
             return rows
         status = self.params.get("status")
         self.of_status = self.by_text and status in BY_AGE

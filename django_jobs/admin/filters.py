@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..failure import is_storable
 from ..ids import first_uuid7
 from ..many import RETRYING
 from ..models import FailureGroup, Status
@@ -24,46 +26,56 @@ def names_for(request: HttpRequest) -> Names:
 
 
 class Filter(admin.SimpleListFilter):
-    """A filter by one parameter; a value that is not offered may come in a link all the same."""
+    """
+    A filter by one parameter, for the rows with that value in ``column``. One that is not offered
+    may come in a link all the same.
+    """
+
+    column: str = ""
 
     def choices_with_current(self, names: list[str]) -> list[str]:
         value = self.value()
         return names if value is None or value in names else [*names, value]
 
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        if value is None:
+            return queryset
+        return queryset.filter(self.condition(value)) if is_storable(value) else queryset.none()
+
+    def condition(self, value: str) -> Q:
+        return Q(**{self.column: value})
+
 
 class StatusFilter(Filter):
     title = _("status")
     parameter_name = "status"
+    column = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         choices: list[tuple[Any, Any]] = list(Status.choices)
         choices.insert(1, (RETRYING, _("Retrying")))
         return choices
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value()
-        if value is None:
-            return queryset
+    def condition(self, value: str) -> Q:
         if value == RETRYING:
-            return queryset.filter(status=Status.SCHEDULED, attempts__gt=0)
-        return queryset.filter(status=value)
+            return Q(status=Status.SCHEDULED, attempts__gt=0)
+        return super().condition(value)
 
 
 class QueueFilter(Filter):
     title = _("queue")
     parameter_name = "queue"
+    column = "queue_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [(name, name) for name in self.choices_with_current(names_for(request).queues)]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value()
-        return queryset if value is None else queryset.filter(queue_name=value)
 
 
 class TaskFilter(Filter):
     title = _("task")
     parameter_name = "task"
+    column = "task_path"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         paths = self.choices_with_current(names_for(request).tasks)
@@ -73,10 +85,6 @@ class TaskFilter(Filter):
             for path, name in zip(paths, names, strict=True)
         ]
         return sorted(zip(paths, labels, strict=True), key=lambda choice: choice[1])
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value()
-        return queryset if value is None else queryset.filter(task_path=value)
 
 
 class SinceFilter(Filter):
@@ -106,14 +114,11 @@ class GroupFilter(Filter):
 
     title = _("failure")
     parameter_name = "group"
+    column = "failure_group"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         value = self.value()
         if value is None:
             return []
-        group = FailureGroup.objects.filter(pk=value).first()
+        group = FailureGroup.objects.filter(pk=value).first() if is_storable(value) else None
         return [(value, group or value)]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value()
-        return queryset if value is None else queryset.filter(failure_group=value)

@@ -26,6 +26,7 @@ from .base import ReadOnlyAdmin
 from .group_counts import LISTED_LIMIT, counts_of
 from .paginator import COUNT_LIMIT, Count
 from .readings import most_dead
+from .searchbox import SearchedChangeList
 from .selection import Selection
 from .verbs import CANCEL, DISCARD, RETRY, Verb
 
@@ -60,7 +61,7 @@ class WaitingFilter(admin.SimpleListFilter):
         return queryset
 
 
-class GroupChangeList(ChangeList):
+class GroupChangeList(SearchedChangeList):
     """
     Knows of the groups with the most dead jobs how many these are, ``known_dead``, to sort by;
     and counts the jobs of all groups on the page. Each takes one statement.

@@ -20,6 +20,7 @@ from ..backend import DatabaseBackend
 from ..compat import task_backends
 from ..db.documents import HasMember
 from ..exceptions import TaskModuleError, UnknownTask
+from ..failure import is_storable
 from ..models import Worker
 from ..registry import discover, find_task, known_paths
 from ..sensitive import MASK, masked
@@ -104,6 +105,9 @@ def matching(jobs: Any, wanted: list[Term]) -> Any:
 
 def _matching(jobs: Any, term: Term) -> Any:
     value = term.value
+    # An escape of JSON may stand for it.
+    if isinstance(value, str) and not is_storable(value):
+        return jobs.none()
     match term.kind:
         case "id":
             return jobs.filter(pk=value)
