@@ -34,10 +34,9 @@ class PauseForm(forms.Form):
     until = forms.DateTimeField(
         label=gettext_lazy("Until"),
         required=False,
-        # With seconds: the end of a pause that is there is not to be cut when another is entered.
-        widget=forms.DateTimeInput(
-            format="%Y-%m-%dT%H:%M:%S", attrs={"type": "datetime-local", "step": "1"}
-        ),
+        # With seconds, which a browser shows where there are any: the end of a pause that is there
+        # is not to be cut.
+        widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M:%S", attrs={"type": "datetime-local"}),
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),

@@ -196,7 +196,6 @@ class TestPause:
         QueueFactory(name="mail", paused=True, paused_until=until)
         page = Page(choose(admin, "pause", "mail"))
         [field] = [a for a in page.all("input") if a.get("name") == "until"]
-        assert field["step"] == "1", "a browser takes no seconds otherwise"
         assert said(pause(admin, "mail", until=field["value"])) == ["0 queues were paused."]
         assert Queue.objects.get().paused_until == until
 

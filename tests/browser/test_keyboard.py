@@ -122,6 +122,42 @@ def test_pause_a_queue_with_an_end_and_a_reason(
     assert queue.pause_reason == "the provider is down"
 
 
+def test_a_half_entered_end_is_not_taken_for_none(
+    visit: Callable[..., Visit], shop: scene.Scene
+) -> None:
+    visitor = visit()
+    page = visitor.open(shop.pages["queues"])
+    visitor.walk_to("Select the queue notify")
+    page.keyboard.press("Space")
+    visitor.press("Pause…", key="Shift+Tab")
+    asked = page.url
+    visitor.walk_to("Until")
+    page.keyboard.type("0102")
+    visitor.walk_to("Pause")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.name === 'until'")
+    assert page.url == asked
+    assert not Queue.objects.paused().filter(name="notify").exists()
+
+
+def test_a_pause_keeps_its_seconds_where_another_reason_is_entered(
+    visit: Callable[..., Visit], shop: scene.Scene
+) -> None:
+    until = datetime(2099, 1, 2, 10, 30, 59, tzinfo=UTC)
+    Queue.objects.filter(name="mail").update(paused_until=until)
+    visitor = visit()
+    page = visitor.open(shop.pages["queues"])
+    visitor.walk_to("Select the queue mail")
+    page.keyboard.press("Space")
+    visitor.press("Pause…", key="Shift+Tab")
+    visitor.walk_to("Reason")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("still down")
+    visitor.press("Pause")
+    queue = Queue.objects.get(name="mail")
+    assert (queue.paused_until, queue.pause_reason) == (until, "still down")
+
+
 @SCRIPTS
 def test_stop_a_worker_and_ask_for_stacks(
     visit: Callable[..., Visit], shop: scene.Scene, scripts: bool

@@ -30,7 +30,7 @@ def test_each_page_opens(admin_client: Client, shop: scene.Scene) -> None:
 
 def test_overview(admin_client: Client, shop: scene.Scene) -> None:
     page, text = read(admin_client, shop.pages["overview"])
-    for wanted in ("jobs have died", "Running for longest", "send_invoice"):
+    for wanted in ("Jobs have died", "Running for longest", "send_invoice"):
         assert wanted in text
     assert any("status=DEAD" in link.get("href", "") for link in page.all("a"))
     assert page.all("svg")
