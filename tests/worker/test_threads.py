@@ -182,6 +182,19 @@ def test_what_was_reported_last_is_written_with_the_outcome(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_progress_that_is_written_already_is_not_written_again(process: WorkerProcess) -> None:
+    job = JobFactory(running=True, worker_id=process.worker.pk)
+    claim = Claim(job, process.worker.pk, "here:1", started=True)
+    JobContext(report=partial(process.heartbeat.report, claim)).progress(1, 2)
+    again = dict(process.heartbeat._reported)
+    process.heartbeat._write_progress()
+    Job.objects.update(metadata={"by": "somebody else"})
+    process.heartbeat._reported = again  # as where a report comes while one is written
+    process.heartbeat._write_progress()
+    assert Job.objects.get(pk=job.pk).metadata == {"by": "somebody else"}
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_lost_claim_writes_no_progress(process: WorkerProcess) -> None:
     job = JobFactory(running=True, worker_id=process.worker.pk)
     claim = Claim(job, process.worker.pk, "here:1", started=True)
