@@ -50,8 +50,8 @@ class Claim:
     ``job`` is the row as claimed; ``job.claim_no`` is the fence. ``started`` tells an attempt
     from a claim that was never run; ``thread`` is the identifier of the thread that runs it, and
     ``log`` what it has logged. ``progress`` is what it has reported and nobody has written yet.
-    ``taken`` is when this process had it (monotonic), ``stood`` for
-    how many seconds it then stood in line, ``ran`` for how many it ran.
+    ``taken`` is when this process had it (monotonic), ``stood`` for how many seconds it then
+    stood in line, ``ran`` for how many it ran.
     """
 
     job: Job
