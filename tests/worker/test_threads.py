@@ -195,11 +195,14 @@ def test_progress_that_is_written_already_is_not_written_again(process: WorkerPr
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lost_claim_writes_no_progress(process: WorkerProcess) -> None:
+@pytest.mark.parametrize(
+    "by", [{"claim_no": 99}, {"status": Status.READY}], ids=["claim", "rescue"]
+)
+def test_a_lost_claim_writes_no_progress(process: WorkerProcess, by: dict[str, Any]) -> None:
     job = JobFactory(running=True, worker_id=process.worker.pk)
     claim = Claim(job, process.worker.pk, "here:1", started=True)
     JobContext(report=partial(process.heartbeat.report, claim)).progress(2, 2)
-    Job.objects.update(claim_no=job.claim_no + 1)
+    Job.objects.update(**by)
     finished = Finished(claim, SUCCEEDED)
     assert record([finished], "default") == [finished]
     process.heartbeat._write_progress()
