@@ -111,13 +111,15 @@ def _share(name: str, bare: str) -> Callable[[Medians], float | None]:
 
 
 def _beside_empty(database: str) -> Callable[[Medians], float | None]:
-    """The slower of finished and scheduled, over the empty table."""
+    """The lower share of finished and scheduled."""
 
     def of(found: Medians) -> float | None:
-        rates = found.get("history", {}).get(f"{OURS}/{database}", {})
-        full = [rates.get("1,000,000 finished"), rates.get("1,000,000 scheduled")]
-        slower = None if None in full else min(rate for rate in full if rate is not None)
-        return ratio(slower, rates.get("0 finished"))
+        shares = [
+            lookup(found, "history", f"{OURS}/{database}", f"1,000,000 {kind}: of the empty table")
+            for kind in ("finished", "scheduled")
+        ]
+        measured = [share for share in shares if share is not None]
+        return min(measured) if len(measured) == len(shares) else None
 
     return of
 

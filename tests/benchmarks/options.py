@@ -23,7 +23,7 @@ class Size:
     enqueue_bulk: int = 1000
     samples: int = 120  # of latency, a round
     sleeping: int = 2000
-    history: tuple[int, ...] = (0, 100_000, 1_000_000)
+    history: tuple[int, ...] = (100_000, 1_000_000)
     history_jobs: int = 1000
     everybody: bool = True
     idle: float = 20.0  # seconds
@@ -40,7 +40,7 @@ QUICK = Size(
     enqueue_bulk=1000,
     samples=10,
     sleeping=100,
-    history=(0, 10_000),
+    history=(10_000,),
     history_jobs=200,
     everybody=False,
     idle=3.0,

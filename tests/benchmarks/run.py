@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.support.databases import Database, Unavailable, find
 
-from .contenders import load
+from .contenders import DJANGO_JOBS, load
 from .machine import settings_of
 from .measures import MEASURES, Measure
 from .options import Size
@@ -79,17 +79,25 @@ class Run:
         if kind not in self.databases and kind != "none":
             self._failed(key, "all", f"no {kind} here")
             return
-        server = self.databases.get(kind, self.databases["sqlite"]).url
         try:
-            url = stack.enter_context(database(kind, server, name, folder))
-            redis = self.databases["redis"].url if "redis" in self.databases else ""
-            subject = Subject(name, kind, url, folder / key.replace("/", "-"), redis)
-            stack.callback(subject.close)
-            subject.install()
+            subject = self._subject(name, kind, "", folder, stack)
+            if name == DJANGO_JOBS:
+                subject.twin = self._subject(name, kind, "twin", folder, stack)
         except Exception as reason:
             self._failed(key, "all", str(reason) or type(reason).__name__)
             return
         self.subjects.append(subject)
+
+    def _subject(
+        self, name: str, kind: str, suffix: str, folder: Path, stack: ExitStack
+    ) -> Subject:
+        server = self.databases.get(kind, self.databases["sqlite"]).url
+        url = stack.enter_context(database(kind, server, name + suffix, folder))
+        redis = self.databases["redis"].url if "redis" in self.databases else ""
+        subject = Subject(name, kind, url, folder / f"{name}-{kind}{suffix}", redis)
+        stack.callback(subject.close)
+        subject.install()
+        return subject
 
     def _measure(self, name: str, measure: Measure) -> None:
         rounds = 1 if measure.once else self.size.rounds

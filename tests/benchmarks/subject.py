@@ -37,6 +37,7 @@ class Subject:
             "PYTHONUNBUFFERED": "1",
         }
         self.about: dict[str, Any] = {}
+        self.twin: Subject | None = None  # the same on a database that stays empty
         self.counts: dict[str, int] = {}  # jobs a round, by shape
         self._logs = 0
         with self._log("agent").open("wb") as log:
