@@ -81,6 +81,7 @@ recovery: setup ## Measure how soon work goes on after a fault: make recovery DA
 
 scale: setup ## See how the admin fares beside very many jobs: make scale DATABASE=postgresql ROWS=10000000
 	$(BIN)/python -m tests.scale --database $(DATABASE) --rows $(ROWS)
+	$(BIN)/python -m tests.scale.retry --database $(DATABASE)
 
 # The peers have an environment of their own, since some of them are particular about Django.
 $(BENCH_STAMP): pyproject.toml $(STAMP) $(if $(WITH),FORCE)
