@@ -4,8 +4,8 @@ Draining a thousand jobs while many finished or scheduled rows lie in the same t
 The rows are made by SQL and written out, and the table is analysed, as autovacuum, checkpoints and
 their kin do in time; one more measurement has the largest pile as it was just filled. Each drain
 stands beside one on an empty database of the same server, by a worker of its own: they take less
-than a tenth of a second, and a machine's speed swings more than that. 31 such pairs a figure,
-the one or the other first in turn; the rates and the shares are their medians.
+than a tenth of a second, and a machine's speed swings more than that. A figure is of thirty-one
+such pairs, the one or the other first in turn; the rates and the shares are their medians.
 """
 
 from operator import truediv
