@@ -59,10 +59,13 @@ def _no_worker(facts: Facts) -> Iterator[Banner]:
 
 
 def _all_quiet(facts: Facts) -> Iterator[Banner]:
-    if facts.crews and not facts.slots and facts.late:
+    if not facts.crews or facts.slots:
+        return
+    text = _("Every worker is quiet or stops: none claims a job.")
+    if facts.late:
         text = _("Every worker is quiet or stops, and the oldest ready job has waited for %s.")
-        waits = between(min(line.oldest for line in facts.late), facts.now)
-        yield Banner("bad", text % waits, _("Resume one of them:"), link="workers")
+        text %= between(min(line.oldest for line in facts.late), facts.now)
+    yield Banner("bad" if facts.late else "wait", text, _("Resume one of them:"), link="workers")
 
 
 def _behind(facts: Facts) -> Iterator[Banner]:

@@ -387,7 +387,10 @@ class TestBanners:
         (banner,) = banners(facts(**crew(0, slots=0), served=[], lines=[line()]))
         said = "Every worker is quiet or stops, and the oldest ready job has waited for 5 min."
         assert (banner.tone, banner.text, banner.link) == ("bad", said, "workers")
-        assert self.texts(**crew(0, slots=0), served=[], lines=[line(minutes=0.5)]) == []
+        for lines in ([], [line(minutes=0.5)]):
+            (banner,) = banners(facts(**crew(0, slots=0), served=[], lines=lines))
+            assert banner.tone == "wait"
+            assert banner.text == "Every worker is quiet or stops: none claims a job."
 
     @pytest.mark.parametrize("busy", [1, 8])
     def test_nobody_serves_a_queue_whether_slots_are_free_or_not(self, busy: int) -> None:
