@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from .arguments import handed_over
 from .claim import Claim
 from .compat import task_started
 from .context import Report, enter
-from .exceptions import Interrupt
+from .exceptions import Interrupt, TimedOut
 from .execute import Attempt
 from .record import Finished
 from .signals import has_receivers
@@ -48,7 +49,8 @@ class _AsyncAttempt(Attempt):
         except BaseException as error:
             exception = self._interrupted(error)
         await _take_cancellation()
-        if exception is None or isinstance(exception, Interrupt):
+        is_failure = exception is not None and not isinstance(exception, Interrupt)
+        if not (is_failure or isinstance(exception, TimedOut)):
             return self.end(value, exception)
         # The task's backoff may be a function that waits for the database.
         return await asyncio.to_thread(self.end, value, exception)
@@ -63,7 +65,8 @@ class _AsyncAttempt(Attempt):
             context = self.context()
             args = (context,) if task.takes_context else ()
             enter(context)
-            return await task.acall(*args, *self.claim.job.args, **self.claim.job.kwargs)
+            own, named = handed_over(self.claim.job.args, self.claim.job.kwargs)
+            return await task.acall(*args, *own, **named)
 
     @contextmanager
     def _cancelled_by_token(self) -> Iterator[None]:

@@ -9,6 +9,8 @@ them would change is refused for all of them, before anything is written.
 
 import json
 import math
+from copy import deepcopy
+from itertools import chain
 from typing import Any, Final
 
 from .exceptions import InvalidArgument, InvalidReturnValue
@@ -36,6 +38,16 @@ def check_arguments(
     stored = json.dumps(copied_args), json.dumps(copied_kwargs)
     _check_size(sum(map(len, stored)) + len("[, ]"), "the arguments", max_bytes)
     return copied_args, copied_kwargs, stored
+
+
+def handed_over(args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """
+    A job's arguments for its task to do with as it likes. What it changes in them must not
+    change the job's own, which are still needed when it has ended, to be shown or masked.
+    """
+    if any(isinstance(value, list | dict) for value in chain(args, kwargs.values())):
+        return deepcopy((args, kwargs))
+    return args, kwargs
 
 
 def check_return_value(value: Any, *, max_bytes: int, max_depth: int) -> Any:

@@ -65,6 +65,7 @@ class Claim:
     ran: float = 0.0
     log: Log | None = None
     progress: dict[str, Any] | None = None
+    complete: bool = False  # its task has committed the record of its success
 
 
 def claim(

@@ -4,7 +4,7 @@ errors of the public calls. Each carries its data as attributes.
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -25,6 +25,15 @@ def seconds(delay: Delay) -> float:
 
 class JobsError(Exception):
     """The base of this package's errors."""
+
+    def __reduce__(self) -> Any:
+        # What they are made of is not what they say, which is all that an exception's own
+        # way of being pickled knows.
+        return _made_again, (type(self), self.args), self.__dict__
+
+
+def _made_again(kind: type[JobsError], args: tuple[Any, ...]) -> JobsError:
+    return kind.__new__(kind, *args)
 
 
 # Raised by a task to steer its job.

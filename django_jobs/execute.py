@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from .arguments import check_return_value
+from .arguments import check_return_value, handed_over
 from .capture import new_log
 from .claim import Claim
 from .compat import Task, TaskError, TaskResult, TaskResultStatus, task_started
@@ -175,14 +175,15 @@ class Attempt:
 
     def call(self, task: Task[Any, Any], args: tuple[Any, ...]) -> Any:
         """Call the task; an atomic one in a transaction that ends with the record of it."""
-        job, using = self.claim.job, self.using
+        using = self.using
+        own, named = handed_over(self.claim.job.args, self.claim.job.kwargs)
         if not check_atomic(task, using):
             call = task.call if is_coroutine_function(task.func) else task.func
-            return call(*args, *job.args, **job.kwargs)
+            return call(*args, *own, **named)
         with write_transaction(using):
             # Before the task's own callbacks, one of which may raise.
             transaction.on_commit(self._committed, using=using)
-            value = task.func(*args, *job.args, **job.kwargs)
+            value = task.func(*args, *own, **named)
             self.complete(value)
         return value
 
@@ -208,6 +209,7 @@ class Attempt:
 
     def _committed(self) -> None:
         self.completed = self._completing
+        self.claim.complete = True
 
     def step(self, name: str, key: str, call: Callable[[], Any]) -> Any:
         """As ``Steps.run()``."""

@@ -22,7 +22,7 @@ from .db.transactions import write_transaction
 from .failure import Failure, fingerprint, first_line
 from .models import Job, JobAttempt, JobLog, JobQuerySet, Status
 from .policy import SUCCEEDED, Kind, Next, Outcome
-from .sensitive import hiding_for
+from .sensitive import hiding_for, masked_whole
 
 # What an outcome says of its row.
 _COLUMNS: Final = {
@@ -107,7 +107,11 @@ class Finished:
 def refused(claim: Claim, error: BaseException) -> Finished:
     """What is recorded where the real outcome can't be had or stored: dead, with ``error``."""
     outcome = Outcome(Kind.FAILED, Next.DEAD, reason="no outcome could be recorded")
-    return Finished(claim, outcome, failure=Failure.of(error, hiding_for(claim.job)))
+    try:
+        hide = hiding_for(claim.job)
+    except Exception:  # whatever is wrong with the row costs no slot, and shows nothing
+        hide = masked_whole
+    return Finished(claim, outcome, failure=Failure.of(error, hide))
 
 
 def record(

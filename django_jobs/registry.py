@@ -87,7 +87,8 @@ def look_up(path: str, extra: Iterable[str] = ()) -> Task[Any, Any]:
 
 def _task_at(path: str) -> Task[Any, Any] | None:
     module_name, _, name = path.rpartition(".")
-    found = getattr(sys.modules.get(module_name), name, None)
+    # Not by getattr(): a module's own __getattr__() may import what a row asks for.
+    found = getattr(sys.modules.get(module_name), "__dict__", {}).get(name)
     return found if isinstance(found, Task) else None
 
 

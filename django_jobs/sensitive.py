@@ -124,6 +124,11 @@ def hiding_for(job: Job) -> Hide | None:
         return None  # it never ran here, so nothing can quote its arguments
 
 
+def masked_whole(text: str) -> str:
+    """For where it can't be told what to mask."""
+    return MASK
+
+
 def _leaves(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         value = list(value.values())
@@ -142,9 +147,9 @@ def _forms(value: str) -> set[str]:
         repr(value)[1:-1],
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
-        quote(value),
-        quote_plus(value),
-        quote(value, safe=""),
+        quote(value, errors="replace"),
+        quote_plus(value, errors="replace"),
+        quote(value, safe="", errors="replace"),
     }
     return {form for form in forms if len(form) >= SHORTEST}
 

@@ -81,8 +81,21 @@ def test_every_exception_says_what_it_is_for():
             assert kind.__doc__, name
 
 
-@pytest.mark.parametrize("error", [GiveUp("why"), Retry("why", after=3)])
-def test_what_steers_can_be_pickled(error):
+@pytest.mark.parametrize(
+    "error",
+    [
+        GiveUp("why"),
+        Retry("why", after=3),
+        Snooze("why", after=1),
+        InvalidArgument("args[0]", "no"),
+        exceptions.InvalidReturnValue("return value", "no"),
+        exceptions.UniqueKeyContended(3),
+        exceptions.UnknownTask("a.b"),
+        exceptions.TaskChanged("a.b", "too few"),
+        exceptions.TaskModuleError("a", ImportError("b")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_they_can_be_pickled(error):
     again = pickle.loads(pickle.dumps(error))
-    assert (type(again), again.reason) == (type(error), "why")
-    assert vars(again) == vars(error)
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

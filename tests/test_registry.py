@@ -1,6 +1,7 @@
 """Which tasks this process knows."""
 
 import sys
+from types import ModuleType
 
 import pytest
 from django.test import override_settings
@@ -15,6 +16,14 @@ from tests.sample import odd, tasks
 @pytest.mark.parametrize("task", [tasks.add, tasks.plain, odd.note])
 def test_a_task_is_found_by_its_path(task):
     assert find_task(task.module_path) is task
+
+
+def test_a_module_is_not_asked_for_what_it_makes_when_asked(monkeypatch):
+    module = ModuleType("eager")
+    module.__getattr__ = lambda name: pytest.fail("it would import something")
+    monkeypatch.setitem(sys.modules, "eager", module)
+    with pytest.raises(UnknownTask):
+        find_task("eager.task")
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class Board:
     def wait(self, seconds: float) -> bool:
         """Wait ``seconds``, or until there may be more to claim; returns whether there may."""
         with self._lock:
-            self._news.wait_for(lambda: self._woken or self._closed, seconds)
+            self._news.wait_for(lambda: self._woken or self._closed, self._line.patience(seconds))
             woken, self._woken = self._woken, False
             return woken
 

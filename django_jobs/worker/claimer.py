@@ -33,6 +33,8 @@ CONTENTION_PAUSE: Final = 0.02
 MIXED_BATCH: Final = 500
 LOOK_PAST: Final = 1000
 LOOK_PAST_PAUSE: Final = 0.25
+# For so long at the most are due jobs made ready, however many there are, before the next claim.
+PROMOTING_SECONDS: Final = 0.1
 # Where nothing wakes it, a claimer rests for this part of the time since its last claim.
 REST: Final = 0.5
 SHORTEST_REST: Final = 0.01
@@ -73,6 +75,7 @@ class Claimer(threading.Thread):
         self._careful = False  # the last claim had one that is to run alone
         # Of the last look: None where no job waited in a queue that has a limit.
         self._openings: Openings | None = None
+        self._more_due = False
         self._mixed = False  # whether coroutine jobs were among those seen last
         self._peeked_at = 0.0
 
@@ -105,7 +108,7 @@ class Claimer(threading.Thread):
             # then jobs may fall due that are to go before those that are ready. And where jobs
             # wait in a queue that has a limit, a claim goes by what the look has seen.
             is_old = time.monotonic() - looked_at >= self.config.interval
-            if not full or is_old or self._openings is not None:
+            if not full or is_old or self._more_due or self._openings is not None:
                 was_empty = self.board.is_empty()
                 seen = self._patiently(self._look)
                 looked_at = time.monotonic()
@@ -145,12 +148,14 @@ class Claimer(threading.Thread):
         return self._left() <= 0
 
     def _look(self) -> Glance:
+        until = time.monotonic() + PROMOTING_SECONDS
         seen = glance(self.worker, self.config.queues, self.using)
         while seen.due and not self._stopping.is_set():
             promoted = promote(self.using)
             seen = glance(self.worker, self.config.queues, self.using)
-            if promoted < BATCH:
+            if promoted < BATCH or time.monotonic() >= until:
                 break
+        self._more_due = seen.due
         self._openings = seen.openings
         return seen
 

@@ -194,7 +194,8 @@ class Heartbeat(threading.Thread):
         for claim in believed & current:  # the others were recorded meanwhile
             claim_no, asked = ours.get(claim.job.pk, (None, None))
             if claim_no != claim.job.claim_no:
-                claim.token.fire(LeaseLost)
+                if not claim.complete:
+                    claim.token.fire(LeaseLost)
             elif asked is not None:
                 claim.token.fire(CancelRequested)
         if told is not None:
@@ -234,6 +235,8 @@ class Heartbeat(threading.Thread):
         self._strays = strays - again
         if again:
             for job in Job.objects.using(self.using).filter(pk__in=[pk for pk, _ in again]):
+                if (job.pk, job.claim_no) not in again:
+                    continue  # it has been taken away since, and may be another worker's
                 finished = released(Claim(job, self.worker.pk, self.worker.name))
                 log_released(finished)
                 self._record(finished)

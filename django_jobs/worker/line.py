@@ -56,6 +56,10 @@ class Line(deque[Claim]):
         known = seconds if self._duration is None else self._duration
         self._duration = max(seconds, known + (seconds - known) / 10)
 
+    def patience(self, seconds: float) -> float:
+        """How much of ``seconds`` may pass before somebody has to see whether it is stale."""
+        return min(seconds, STALE_SECONDS) if self else seconds
+
     def is_stale(self) -> bool:
         """Whether it has not moved for too long; then it was longer than it should be."""
         stale = bool(self) and time.monotonic() - self._moved >= STALE_SECONDS

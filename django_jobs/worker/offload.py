@@ -42,7 +42,7 @@ class Calls:
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self.thread is not None:
-            self.thread.submit(close_old_connections)
+            self.thread.tidy()
         while pending := [asyncio.wrap_future(future) for future in list(self.pending)]:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait(pending)
@@ -71,6 +71,10 @@ class _Guarded(ThreadPoolExecutor):
         calls.pending.add(future)
         future.add_done_callback(calls.pending.discard)
         return future
+
+    def tidy(self) -> None:
+        """Close what has got too old. No job waits for it: others may be at work before it."""
+        super().submit(self.guard, close_old_connections)
 
     @staticmethod
     def guard(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -112,7 +116,7 @@ class Threads(Executor):
             return self._threads[0].submit(fn, *args, **kwargs)
         if calls.thread is None:
             calls.thread = next(self._next)
-            calls.thread.submit(close_old_connections)
+            calls.thread.tidy()
         return calls.thread.submit(fn, *args, **kwargs)
 
     def end(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -129,8 +129,9 @@ class Recorder(threading.Thread):
             if is_transient(error):
                 raise
             connections[self.using].close()  # a server that got too much hangs up
-            if len(batch) == 1 and batch[0].claim.log:
-                batch[0].claim.log = None  # whatever is wrong with it costs no outcome
+            if len(batch) == 1 and (batch[0].claim.log or batch[0].claim.progress):
+                # Whatever is wrong with one of these costs no outcome.
+                batch[0].claim.log = batch[0].claim.progress = None
                 return self._record(batch)
             if len(batch) == 1:
                 return self._record_once([refused(batch[0].claim, error)])

@@ -193,3 +193,22 @@ def test_a_broken_receiver_in_between_changes_no_outcome(caplog, neighbour):
     finally:
         task_finished.disconnect(receiver)
     assert caplog.text.count("the receiver's own trouble") >= 2
+
+
+@pytest.mark.parametrize("task", [odd.spoil_arguments, odd.spoil_arguments_async])
+def test_what_a_job_does_to_its_arguments_changes_nothing(task):
+    failed, succeeded = task.enqueue({"id": 1}, fails=True), task.enqueue({"id": 2}, fails=False)
+    heard = []
+
+    def receiver(task_result, **kwargs):
+        heard.append(task_result.args)
+
+    task_finished.connect(receiver)
+    try:
+        run_pending()
+    finally:
+        task_finished.disconnect(receiver)
+    assert row(failed).status == Status.SCHEDULED
+    assert row(failed).last_error == "ConnectionError: the mail server is away"
+    assert row(succeeded).status == Status.SUCCESSFUL
+    assert heard == [[{"id": 2}]]

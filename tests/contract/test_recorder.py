@@ -76,3 +76,18 @@ def test_success_is_told_on_an_executor_where_somebody_listens() -> None:
         assert task_finished.disconnect(receiver)
     (result,) = heard
     assert getattr(result, "return_value", None) == 3
+
+
+def test_a_progress_that_cannot_be_stored_costs_no_outcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = tasks.add.enqueue(1, 2)
+    real = execute
+
+    def execute_and_report(claim: Claim, backend: object) -> object:
+        claim.progress = {"note": 10**5000}  # json.dumps() refuses so long a number
+        return real(claim, backend)
+
+    monkeypatch.setitem(globals(), "execute", execute_and_report)
+    run_and_record()
+    assert Job.objects.get(pk=result.id).status == Status.SUCCESSFUL

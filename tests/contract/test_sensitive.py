@@ -125,3 +125,23 @@ def test_its_result_has_it_for_the_program() -> None:
     result = secrets.call_api.enqueue("text", TOKEN)
     assert result.args == ["text", TOKEN]
     assert task_backends["default"].get_result(result.id).args == ["text", TOKEN]
+
+
+def test_what_the_task_takes_out_of_an_argument_is_masked() -> None:
+    result = secrets.take_apart.enqueue({"user": "me", "password": TOKEN})
+    run_pending()
+    assert row(result).last_error == f"ValueError: refused: {MASK}"
+    assert PART not in stored()
+
+
+def test_what_cannot_be_masked_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets.call_api.enqueue("text", TOKEN)
+    [claim] = claim_all()
+
+    def fail(job: Job) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("django_jobs.record.hiding_for", fail)
+    record([refused(claim, ValueError(TOKEN))], "default")
+    assert row(claim.job.pk).status == Status.DEAD
+    assert PART not in stored()

@@ -77,6 +77,11 @@ def _backoff(exception: BaseException, task_result: Any) -> float:
     return 1000.0 + Queue.objects.count()
 
 
+@job(timeout=0.1, backoff=_backoff)
+async def back_off_by_the_database_when_late() -> None:
+    await asyncio.sleep(60)
+
+
 @job(backoff=_backoff)
 async def back_off_by_the_database() -> None:
     raise ValueError("no luck")

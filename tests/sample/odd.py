@@ -163,3 +163,15 @@ if PASSES_POLICY_ON:
 
 def not_a_task() -> None:
     CALLS.append("not_a_task ran")
+
+
+@job(max_attempts=3)
+def spoil_arguments(order: dict[str, Any], fails: bool) -> None:
+    order["when"] = timezone.now()
+    if fails:
+        raise ConnectionError("the mail server is away")
+
+
+@job(max_attempts=3)
+async def spoil_arguments_async(order: dict[str, Any], fails: bool) -> None:
+    spoil_arguments.func(order, fails)

@@ -63,3 +63,9 @@ def call_with_context(context: JobContext, how: str, token: Any) -> str:
 @job(sensitive=("password", "rest"))
 def take_anything(first: str, *rest: str, **others: str) -> None:
     pass
+
+
+@job(max_attempts=1, sensitive=("credentials",))
+def take_apart(credentials: dict[str, Any]) -> None:
+    password = credentials.pop("password")
+    raise ValueError(f"refused: {password}")

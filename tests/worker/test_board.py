@@ -292,3 +292,14 @@ class TestAlone:
         assert board.withdraw(lambda claim: True) == [suspect]
         board.set_apart(suspect, on_loop=False)
         assert set(board.give_up()) == {first, suspect}
+
+
+def test_whoever_waits_sees_in_time_that_the_line_does_not_move(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_module, "STALE_SECONDS", 0.1)
+    board = Board(threads=1, lease=30)
+    board.add(claims(1))
+    started = time.monotonic()
+    assert not board.wait(60)
+    assert time.monotonic() - started < 30

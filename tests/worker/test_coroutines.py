@@ -1,6 +1,9 @@
 """Coroutine jobs in a worker within the test's own process."""
 
+import asyncio
+import contextvars
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +16,12 @@ from django_jobs.ids import uuid7
 from django_jobs.look import Waiting
 from django_jobs.models import Job, JobAttempt, Queue, Status
 from django_jobs.queues import QueueFilter
+from django_jobs.token import Token
 from django_jobs.worker import process as process_module
 from django_jobs.worker.config import WorkerConfig
 from django_jobs.worker.coroutines import Coroutines
 from django_jobs.worker.fit import Room
+from django_jobs.worker.offload import Calls, Threads
 from django_jobs.worker.process import WorkerProcess
 from tests.sample import coroutines, odd, tasks
 from tests.support.waiting import wait_until
@@ -104,6 +109,37 @@ def test_it_enqueues() -> None:
     coroutines.enqueue_from_a_coroutine.enqueue()
     run_worker()
     assert odd.CALLS == ["from a coroutine"]
+
+
+def test_the_backoff_of_one_that_was_late_may_use_the_database() -> None:
+    result = coroutines.back_off_by_the_database_when_late.enqueue()
+    run_worker()
+    attempt = JobAttempt.objects.get(job_id=result.id)
+    assert attempt.outcome == "TIMED_OUT"
+    assert attempt.delay is not None
+    assert 999 < attempt.delay < 1002
+
+
+def test_an_attempt_does_not_wait_for_the_calls_of_others() -> None:
+    threads = Threads(1)
+    done = threading.Event()
+
+    async def neighbours() -> None:
+        loop = asyncio.get_running_loop()
+        async with Calls(Token()):
+            await loop.run_in_executor(threads, int)
+            # By now another job has the thread.
+            others = contextvars.Context().run(threads.submit, done.wait, 30)
+        assert not others.done()
+
+    async def run() -> None:
+        try:
+            await neighbours()
+        finally:
+            done.set()
+            threads.end(asyncio.get_running_loop())
+
+    asyncio.run(run())
 
 
 def test_receivers_and_backoffs_may_use_the_database() -> None:

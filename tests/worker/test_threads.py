@@ -1,6 +1,7 @@
 """The duties of the threads, one by one and in the test's own thread."""
 
 import time
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from django_jobs.claim import Claim
 from django_jobs.compat import task_backends, task_finished
 from django_jobs.context import JobContext
+from django_jobs.db.clock import DbNow
 from django_jobs.models import Job, Status, Worker
 from django_jobs.policy import SUCCEEDED, Kind, Next, Outcome
+from django_jobs.promote import promote
 from django_jobs.record import Finished, record
 from django_jobs.worker import claimer as claimer_module
 from django_jobs.worker.claimer import Claimer
@@ -219,3 +222,20 @@ def test_workers_do_not_poll_at_the_same_moments(
         process.claimer._rest(claimer_module.Glance(ready=False, due_in=None))
     assert 0.8 <= min(rests) < 0.95
     assert 1.05 < max(rests) <= 1.2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_flood_of_due_jobs_is_made_ready_between_claims(
+    process: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.heartbeat.register()
+    for _ in range(6):
+        JobFactory(status=Status.SCHEDULED, run_after=DbNow() - timedelta(hours=1))
+    monkeypatch.setattr(claimer_module, "BATCH", 2)
+    monkeypatch.setattr(claimer_module, "promote", partial(promote, limit=2))
+    monkeypatch.setattr(claimer_module, "PROMOTING_SECONDS", 0)
+    claimer = process.claimer
+    for ready in (2, 4, 6):
+        assert claimer._look().ready
+        assert Job.objects.filter(status=Status.READY).count() == ready
+        assert claimer._more_due is (ready < 6), "it looks before the next claim"
