@@ -28,7 +28,7 @@ from .handover import chosen, hand_over, is_for_a_job
 from .paginator import Count
 from .perform import Report, perform
 from .selection import BEFORE, UNTIL, Selection, may_redo
-from .urls import job_url
+from .urls import job_url, page_url
 from .verbs import COPY, RETRY, VERBS, Verb
 
 COPY_LIMIT: Final = 1000
@@ -153,6 +153,13 @@ def _log_all(request: HttpRequest, verb: Verb, report: Report, selection: Select
     log.log_many(request, model, what, message, object_id=selection.group)
 
 
+def _url(model_admin: Any, request: HttpRequest, job: Job) -> str:
+    """The page of a job, from the list of jobs or from a page of something else."""
+    if model_admin.model is Job:
+        return job_url(model_admin, request, job.pk)
+    return page_url(model_admin, request, Job, "change", job.pk)
+
+
 def _confirmation(
     model_admin: Any,
     request: HttpRequest,
@@ -188,7 +195,7 @@ def _confirmation(
                 "job": job,
                 "status": status_badge(job),
                 "task": short_name(job.task_path),
-                "url": job_url(model_admin, request, job.pk),
+                "url": _url(model_admin, request, job),
             }
             for job in jobs[:EXAMPLES]
         ],

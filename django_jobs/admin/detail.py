@@ -18,7 +18,7 @@ from ..exceptions import JobsError
 from ..many import ACT_ON_JOBS
 from ..models import FailureGroup, Job, JobStep, Queue, Status, Worker
 from ..registry import look_up
-from ..sensitive import Hide, hiding, masked
+from ..sensitive import Hide, hiding, masked, masked_whole
 from ..tags import tags_of
 from . import display
 from .copies import COPY_OF, IsAnAction
@@ -47,6 +47,8 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
     task = _task(job)
     call = None if task is None else masked(task, job.args, job.kwargs)
     hide = hiding(task, job) or str
+    # What the task gave out itself is stored as it is. Errors and logs were masked before that.
+    hide_own = hide if task is not None else masked_whole
     unique = uniqueness(job, task)
     steps = _steps(job, may_view)
     return {
@@ -56,7 +58,7 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
         "what_next": what_next(job, around),
         "has_ended": job.finished_at is not None,
         "failure": _failure(model_admin, request, job),
-        "progress": display.progress_of(job.metadata, hide),
+        "progress": display.progress_of(job.metadata, hide_own),
         "buttons": [
             {
                 "verb": verb,
@@ -73,9 +75,9 @@ def detail_context(model_admin: Any, request: HttpRequest, job: Job) -> dict[str
         ],
         "may_view_arguments": may_view,
         "task_is_known": call is not None,
-        "values": _values(job, call, hide) if may_view else [],
-        "metadata": _folded(_("Metadata"), job.metadata, hide) if job.metadata else None,
-        "steps": [_step(step, may_view, hide) for step in steps[:STEPS_SHOWN]],
+        "values": _values(job, call, hide_own) if may_view else [],
+        "metadata": _folded(_("Metadata"), job.metadata, hide_own) if job.metadata else None,
+        "steps": [_step(step, may_view, hide_own) for step in steps[:STEPS_SHOWN]],
         "more_steps": len(steps) > STEPS_SHOWN,
         **timeline(job, around, hide, with_logs=may_view),
         **relatives(model_admin, request, job),

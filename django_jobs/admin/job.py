@@ -13,11 +13,11 @@ from ..models import Job
 from . import display
 from .actions import act_on_job, list_actions
 from .base import ReadOnlyAdmin
-from .changelist import JobChangeList
+from .changelist import JobChangeList, searched_from
 from .detail import detail_context
 from .filters import GroupFilter, QueueFilter, SinceFilter, StatusFilter, TaskFilter
 from .paginator import Count
-from .search import matching, needs_arguments, terms
+from .search import is_indexed, matching, needs_arguments, terms
 from .stack import ask_for_stack
 from .verbs import VERBS, Verb
 
@@ -90,6 +90,11 @@ class JobAdmin(ReadOnlyAdmin):
         wanted = terms(search_term)
         if needs_arguments(wanted) and not self.has_view_arguments_permission(request):
             return queryset.none(), False
+        match = request.resolver_match
+        if match is not None and match.url_name == "autocomplete" and not is_indexed(wanted):
+            # The list sees to that itself, by what it is filtered by.
+            oldest = searched_from(Job.objects.all())
+            queryset = queryset if oldest is None else queryset.filter(pk__gt=oldest)
         return matching(queryset, wanted), False
 
     def changelist_view(

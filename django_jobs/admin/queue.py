@@ -24,7 +24,7 @@ from .base import ReadOnlyAdmin
 from .lanes import MOST, RATE_MINUTES, Lane, lane_of, lanes
 from .paginator import Count
 from .queueactions import ACTIONS, QueueAction
-from .queueforms import LimitForm, QueueForm
+from .queueforms import QueueForm
 from .urls import page_url
 
 CONFIRMED: Final = "confirmed"
@@ -64,14 +64,13 @@ class QueueAdmin(ReadOnlyAdmin):
             ACTIONS["limit"].act(request, [obj.pk], form)
 
     def shown(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        may_limit = self.has_limit_permission(request)
         site = self.admin_site.name
         return {
             "title": row.name,
             "subtitle": None,
             "row": _row(self, request, lane_of(row)),
             "may_pause": self.has_pause_permission(request),
-            "limit_form": LimitForm(initial={"limit": row.limit}) if may_limit else None,
+            "may_limit": self.has_limit_permission(request),
             "list_url": reverse("admin:django_jobs_queue_changelist", current_app=site),
             "checkbox_name": helpers.ACTION_CHECKBOX_NAME,
         }

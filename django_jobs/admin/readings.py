@@ -180,8 +180,9 @@ def closed_queues(most: int) -> tuple[dict[str, Pause], dict[str, Limit]]:
 
 
 def arrived(since: datetime) -> Count:
-    """How many jobs were enqueued since then, deleted ones not among them."""
-    return count_up_to(Job.objects.filter(pk__gte=first_uuid7(since)))
+    """How many jobs for now were enqueued since then, deleted ones not among them."""
+    for_later = Q(status=Status.SCHEDULED, attempts=0)
+    return count_up_to(Job.objects.filter(pk__gte=first_uuid7(since)).exclude(for_later))
 
 
 def crews() -> list[Crew]:

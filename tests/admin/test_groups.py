@@ -180,6 +180,12 @@ class TestPage:
         assert "Nothing is left to do" in page
         assert "jobs-badge jobs-quiet" in page
 
+    def test_the_examples_of_the_question_are_jobs(self, admin: Client) -> None:
+        group = make()
+        [job] = jobs_of(group, 1, dead=True)
+        page = Page(admin.post(group_url(group, "retry")))
+        assert job_url(job) in [a.get("href") for a in page.all("a")]
+
     @pytest.mark.parametrize("verb", ["retry", "discard"])
     def test_what_died_after_the_question_is_left_alone(self, admin: Client, verb: str) -> None:
         group = make()

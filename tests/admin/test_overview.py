@@ -477,3 +477,13 @@ def test_a_period_ends_with_what_is_being_counted(name: str) -> None:
     assert len(starts) * period.span == period.length.total_seconds()
     assert len(starts) <= 168
     assert starts[-1].timestamp() % period.span == 0
+
+
+@pytest.mark.django_db
+def test_what_is_for_later_has_not_come_yet() -> None:
+    since = timezone.now() - timedelta(minutes=5)
+    JobFactory(scheduled=True)
+    assert readings.arrived(since) == 0
+    JobFactory()
+    JobFactory(scheduled=True, attempts=1)
+    assert readings.arrived(since) == 2

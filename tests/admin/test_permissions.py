@@ -266,8 +266,10 @@ class TestSensitive:
         self, page: Callable[..., str], what: Any
     ) -> None:
         kwargs = {"task_path": "no.such.task"} | what
-        shown = page(args=["how", "an-argument"], **kwargs)
+        own = {"return_value": "an-argument", "metadata": {"progress": {"note": "an-argument"}}}
+        shown = page(args=["how", "an-argument"], successful=True, **kwargs, **own)
         assert "an-argument" not in shown
+        assert MASK in shown
         assert "know the task" in shown
 
     def test_the_result_of_a_step_is_not_even_read_for_others(

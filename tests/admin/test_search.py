@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 
+from django_jobs.admin import changelist
 from tests.admin.pages import LIST, Page, act, confirm, job_url
 from tests.admin.test_pages import SCRIPT, listed
 from tests.factories import JobFactory, WorkerFactory
@@ -245,3 +247,14 @@ def test_the_page_of_a_found_job_leads_back(admin: Client) -> None:
     job = JobFactory(task_path=PLAIN)
     links = [a["href"] for a in Page(admin.get(LIST, {"q": "plain"})).all("a") if "href" in a]
     assert f"{job_url(job)}?_changelist_filters=q%3Dplain" in links
+
+
+def test_who_completes_a_name_reads_no_more_than_a_list_does(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changelist, "SEARCHED", 2)
+    jobs = [JobFactory(dead=True, last_error="OSError: away") for _ in range(4)]
+    where = {"app_label": "django_jobs", "model_name": "jobattempt", "field_name": "job"}
+    answer = admin.get(reverse("admin:autocomplete"), where | {"term": "error:away"})
+    found = {each["id"] for each in answer.json()["results"]}
+    assert found == {str(job.pk) for job in jobs[2:]}

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const SECONDS = 10;
+  const PATIENCE = 60; // seconds
   const KEY = "django_jobs.refresh";
   const shown = () => document.getElementById("jobs-overview");
   const box = document.getElementById("jobs-refresh");
@@ -40,10 +41,14 @@
     if (held) document.querySelector(`#${held.id} > summary`)?.focus({ preventScroll: true });
   };
 
+  let isUnderWay = false; // a server that is slow is not asked again and again
+
   const refresh = async () => {
-    if (!box.checked || document.hidden || isBusy()) return;
+    if (isUnderWay || !box.checked || document.hidden || isBusy()) return;
+    isUnderWay = true;
     try {
-      const response = await fetch(location.href, { credentials: "same-origin" });
+      const signal = AbortSignal.timeout(PATIENCE * 1000);
+      const response = await fetch(location.href, { credentials: "same-origin", signal });
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const fresh = page.getElementById("jobs-overview");
       if (!response.ok || !fresh) throw new Error("not the overview");
@@ -51,6 +56,8 @@
       failed.hidden = true;
     } catch {
       failed.hidden = false;
+    } finally {
+      isUnderWay = false;
     }
   };
   setInterval(refresh, SECONDS * 1000);
